@@ -1,0 +1,14 @@
+"""A chronicle you can cite: dated events in an immutable log, chronological views per actor, snapshots anyone can check.
+
+    >>> from timeline import Timeline, parse
+    >>> parse("2025-08-15").earliest
+    1755216000
+"""
+
+from timeline.chronicle import Answer, Timeline
+from timeline.edtf import Edtf, parse
+from timeline.errors import TimelineError
+from timeline.query import Query, parse_query
+
+__all__ = ["Answer", "Edtf", "Query", "Timeline", "TimelineError", "parse", "parse_query"]
+__version__ = "0.1.0"

@@ -1,0 +1,418 @@
+"""The log in one SQLite file.
+
+A batch is staged in memory and written in one transaction when it ends (``synchronous=FULL``): nothing touches the
+file before the commit, so a failed batch has nothing to undo on disk. The tree's right edge is not stored; it is
+rebuilt at opening from tile roots and at most 255 leaf hashes a level.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from timeline import merkle
+from timeline.connections import Readers, WriterLock, open_reader, open_writer
+from timeline.errors import Conflict, Corrupt, Invalid, NotFound
+from timeline.log import (
+    SALT_BYTES,
+    Draft,
+    Head,
+    Header,
+    Part,
+    Receipt,
+    Record,
+    commitment,
+    decode_header,
+    encode_header,
+    timestamp,
+)
+
+SCHEMA_VERSION: Final = 1
+APPLICATION_ID: Final = 0x544C4F47
+"""``TLOG`` in the file's header: tools and `file(1)` can tell what it is."""
+
+HEADS_KEPT: Final = 200_000
+"""Stream heads kept in memory (some tens of megabytes); others are looked up."""
+
+READ_PAGE: Final = 500
+ZERO_TIME: Final = "0000-00-00T00:00:00.000000Z"
+
+
+class SqliteLog:
+    """`timeline.log.Log` in a SQLite file. One instance writes; see `timeline.connections` for why."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        clock: Callable[[], str] = timestamp,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Open `path` for writing, making it if it is not there. Clock and randomness can be handed in for tests.
+
+        Raises:
+            Busy: another process writes it.
+            Conflict: the file is something else, or was written by a newer program.
+
+        """
+        self.path = Path(path)
+        self._clock = clock
+        self._entropy = _Buffered(entropy)
+        self.lock = WriterLock(Path(f"{self.path}.lock"))
+        try:
+            self._connection = open_writer(self.path, synchronous="FULL")
+            self.origin = _prepare(self._connection)
+            self._connection.set_authorizer(_authorize)
+            self._readers = Readers(self.path)
+            self._load()
+        except sqlite3.DatabaseError:
+            self.lock.release()
+            raise Conflict(f"{self.path.name} is not a timeline log (it is not an SQLite database)") from None
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def _load(self) -> None:
+        row = self._connection.execute("SELECT max(position) FROM record").fetchone()
+        size = row[0] or 0
+        self._frontier = merkle.frontier(size, self._stored_hashes)
+        self._heads: dict[str, tuple[int, int]] = {}
+        self._last_time = ZERO_TIME
+        if size:
+            query = "SELECT recorded_at FROM record WHERE position = ?"
+            self._last_time = self._connection.execute(query, (size,)).fetchone()[0]
+
+    # ------------------------------------------------------------------ appending
+
+    @contextmanager
+    def batch(self) -> Iterator[SqliteBatch]:
+        """Stage records in the block; commit them when it ends, or nothing if it raises."""
+        batch = SqliteBatch(self, self._frontier.copy(), max(self._clock(), self._last_time))
+        yield batch
+        if batch.rows:
+            self._commit(batch)
+
+    def _commit(self, batch: SqliteBatch) -> None:
+        execute, many = self._connection.execute, self._connection.executemany
+        execute("BEGIN IMMEDIATE")
+        try:
+            many("INSERT INTO record (position, header, leaf_hash) VALUES (?, ?, ?)", batch.rows)
+            many("INSERT INTO part (position, name, salt, bytes) VALUES (?, ?, ?, ?)", batch.parts)
+            many("INSERT INTO tile_root (level, n, hash) VALUES (?, ?, ?)", batch.tiles)
+            many(
+                "INSERT INTO stream_head (stream, sequence, position) VALUES (?, ?, ?) ON CONFLICT (stream) "
+                "DO UPDATE SET sequence = excluded.sequence, position = excluded.position",
+                [(stream, *head) for stream, head in batch.heads.items()],
+            )
+            many(
+                "INSERT INTO receipt (key, digest, first, last) VALUES (?, ?, ?, ?)",
+                [(key, r.digest, r.first, r.last) for key, r in batch.receipts.items()],
+            )
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        self._frontier, self._last_time = batch.frontier, batch.now
+        if len(self._heads) + len(batch.heads) > HEADS_KEPT:
+            self._heads.clear()
+        self._heads.update(batch.heads)
+
+    def stream_head(self, stream: str) -> tuple[int, int]:
+        """Give (sequence, position) of the last committed record of a stream; (0, 0) where there is none."""
+        head = self._heads.get(stream)
+        if head is None:
+            query = "SELECT sequence, position FROM stream_head WHERE stream = ?"
+            head = self._connection.execute(query, (stream,)).fetchone() or (0, 0)
+        return head
+
+    def receipt(self, key: str) -> Receipt | None:
+        """Find what an idempotency key was used for."""
+        row = self._connection.execute("SELECT digest, first, last FROM receipt WHERE key = ?", (key,)).fetchone()
+        return Receipt(*row) if row else None
+
+    def header(self, position: int) -> Header:
+        """Read the header of a committed record; `NotFound` beyond the head."""
+        query = "SELECT CAST(header AS BLOB) FROM record WHERE position = ?"
+        row = self._connection.execute(query, (position,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no record at position {position}")
+        return decode_header(row[0])
+
+    def random(self, count: int) -> bytes:
+        """Give `count` random bytes."""
+        return self._entropy(count)
+
+    # ------------------------------------------------------------------ reading
+
+    def head(self) -> Head:
+        """Give size and root of what is committed."""
+        return Head(self._frontier.size, self._frontier.root(), self._last_time)
+
+    def read(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """Yield records after a position, page by page: no read transaction stays open and pins the WAL."""
+        return read_records(self._readers.get(), after, limit)
+
+    def hashes(self, level: int, start: int, stop: int) -> list[bytes]:
+        """Read stored hashes: leaf hashes at level 0, tile roots above."""
+        return stored_hashes(self._readers.get(), level, start, stop)
+
+    def _stored_hashes(self, level: int, start: int, stop: int) -> Sequence[bytes]:
+        return stored_hashes(self._connection, level, start, stop)
+
+    def position_at(self, recorded_at: str) -> int:
+        """Binary search: `recorded_at` never goes backwards, so no index is needed."""
+        low, high = 0, self._frontier.size
+        find = self._readers.get().execute
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = find("SELECT recorded_at FROM record WHERE position = ?", (middle,)).fetchone()
+            low, high = (middle, high) if row[0] <= recorded_at else (low, middle - 1)
+        return low
+
+    def bulk(self, *, active: bool) -> None:
+        """Checkpoint the WAL less often while much is written (measured: 1.1 to 1.4 times faster imports)."""
+        self._connection.set_authorizer(None)
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {20_000 if active else 1_000}")
+        self._connection.set_authorizer(_authorize)
+
+    def close(self) -> None:
+        """Checkpoint, close and let go of the lock."""
+        self._readers.close()
+        self._connection.set_authorizer(None)
+        self._connection.close()
+        self.lock.release()
+
+
+class SqliteBatch:
+    """`timeline.log.Batch`: rows waiting for one commit."""
+
+    def __init__(self, log: SqliteLog, frontier: merkle.Frontier, now: str) -> None:
+        """Start from the committed state; one batch has one `now`."""
+        self._log = log
+        self.frontier = frontier
+        self.now = now
+        self.rows: list[tuple[int, str, bytes]] = []
+        self.parts: list[tuple[int, str, bytes, str]] = []
+        self.tiles: list[tuple[int, int, bytes]] = []
+        self.heads: dict[str, tuple[int, int]] = {}
+        self.receipts: dict[str, Receipt] = {}
+        self._undo: list[tuple[str, tuple[int, int] | None]] = []
+
+    def receipt(self, key: str) -> Receipt | None:
+        """Find what `key` was used for, in the log or earlier in this batch."""
+        return self.receipts.get(key) or self._log.receipt(key)
+
+    def subject(self, position: int) -> str:
+        """Give the first stream of a record, staged or stored."""
+        first = self.rows[0][0] if self.rows else position + 1
+        if position >= first:
+            return decode_header(self.rows[position - first][1].encode()).streams[0][0]
+        return self._log.header(position).streams[0][0]
+
+    def remember(self, key: str, receipt: Receipt) -> None:
+        """Keep the answer to `key` with the records it became."""
+        self.receipts[key] = receipt
+
+    def seal(self, draft: Draft) -> Record:
+        """Give the draft position, time, salts, stream sequences and hash."""
+        position = self.frontier.size + 1
+        entropy = self._log.random(SALT_BYTES * len(draft.parts) + 8)
+        parts = tuple(
+            Part(name, entropy[8 + SALT_BYTES * i : 8 + SALT_BYTES * (i + 1)], data)
+            for i, (name, data) in enumerate(draft.parts)
+        )
+        header = Header(
+            author=draft.author,
+            id=entropy[:8].hex(),
+            parts=[(part.name, commitment(part.salt, part.data)) for part in parts],
+            position=position,
+            recorded_at=self.now,
+            streams=[self._advance(stream, position) for stream in draft.streams],
+            type=draft.type,
+            v=draft.version,
+            kind=draft.kind,
+            status=draft.status,
+            when=draft.when,
+        )
+        record = Record(position, encode_header(header), parts, header)
+        self._stage(record)
+        return record
+
+    def adopt(self, record: Record) -> Record:
+        """Stage a record of another log unchanged: what follows it must be exactly what followed it there."""
+        header = record.header
+        if record.position != self.frontier.size + 1 or header.position != record.position:
+            raise Invalid(f"expected the record at position {self.frontier.size + 1}, got {record.position}")
+        if encode_header(header) != record.header_bytes:
+            raise Invalid(f"the header at position {record.position} is not in canonical form")
+        if header.recorded_at < self.now and self.rows or header.recorded_at < self._log._last_time:  # noqa: SLF001
+            raise Invalid(f"the record at position {record.position} was recorded before the one it follows")
+        if [(p.name, commitment(p.salt, p.data)) for p in record.parts] != header.parts:
+            raise Invalid(f"the parts at position {record.position} do not match the header's commitments")
+        for stream, sequence, previous in header.streams:
+            if self._advance(stream, record.position) != (stream, sequence, previous):
+                raise Invalid(f"the record at position {record.position} is out of order in stream {stream}")
+        self.now = header.recorded_at
+        self._stage(record)
+        return record
+
+    def _advance(self, stream: str, position: int) -> tuple[str, int, int]:
+        staged = self.heads.get(stream)
+        sequence, previous = staged or self._log.stream_head(stream)
+        self._undo.append((stream, staged))
+        self.heads[stream] = (sequence + 1, position)
+        return stream, sequence + 1, previous
+
+    def _stage(self, record: Record) -> None:
+        leaf = merkle.leaf_hash(record.header_bytes)
+        self.rows.append((record.position, record.header_bytes.decode(), leaf))
+        for part in record.parts:
+            self.parts.append((record.position, part.name, part.salt, part.data.decode()))
+        self.tiles.extend(self.frontier.append(leaf))
+
+    def savepoint(self) -> Any:  # noqa: ANN401 - opaque to the caller
+        """Remember how much is staged."""
+        lengths = tuple(len(rows) for rows in (self.rows, self.parts, self.tiles, self._undo))
+        return lengths, self.frontier.copy(), dict(self.receipts), self.now
+
+    def rollback(self, savepoint: Any) -> None:  # noqa: ANN401 - opaque to the caller
+        """Unstage what came after the savepoint."""
+        lengths, self.frontier, self.receipts, self.now = savepoint
+        for stream, before in reversed(self._undo[lengths[3] :]):
+            if before is None:
+                self.heads.pop(stream, None)
+            else:
+                self.heads[stream] = before
+        for rows, length in zip((self.rows, self.parts, self.tiles, self._undo), lengths, strict=True):
+            del rows[length:]  # type: ignore[attr-defined]
+
+
+class LogFile:
+    """A log that another process may be writing: reads only."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open read-only; `NotFound` or `Conflict` where there is no log."""
+        self.path = Path(path)
+        self._connection = open_reader(self.path)
+        try:
+            row = self._connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+        except sqlite3.DatabaseError:
+            raise Conflict(f"{self.path.name} is not a timeline log") from None
+        self.origin: str = row[0]
+
+    def size(self) -> int:
+        """Give the last position."""
+        size: int = self._connection.execute("SELECT coalesce(max(position), 0) FROM record").fetchone()[0]
+        return size
+
+    def read(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """Yield records after a position."""
+        return read_records(self._connection, after, limit)
+
+    def connection(self) -> sqlite3.Connection:
+        """Give the read-only connection, for verification."""
+        return self._connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class _Buffered:
+    """Randomness in larger gulps: one system call serves a hundred records."""
+
+    def __init__(self, source: Callable[[int], bytes]) -> None:
+        self._source = source
+        self._bytes = b""
+        self._at = 0
+
+    def __call__(self, count: int) -> bytes:
+        if self._at + count > len(self._bytes):
+            self._bytes, self._at = self._source(max(4096, count)), 0
+        taken = self._bytes[self._at : self._at + count]
+        self._at += count
+        return taken
+
+
+def read_records(connection: sqlite3.Connection, after: int, limit: int | None) -> Iterator[Record]:
+    """Yield records after a position, in pages."""
+    left = limit if limit is not None else 2**62
+    while left > 0:
+        rows = connection.execute(
+            "SELECT r.position, CAST(r.header AS BLOB), p.name, p.salt, CAST(p.bytes AS BLOB) FROM "
+            "(SELECT position, header FROM record WHERE position > ? ORDER BY position LIMIT ?) r "
+            "LEFT JOIN part p USING (position) ORDER BY r.position, p.name",
+            (after, min(READ_PAGE, left)),
+        ).fetchall()
+        if not rows:
+            return
+        for record in _assemble(rows):
+            left -= 1
+            after = record.position
+            yield record
+
+
+def _assemble(rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
+    parts: list[Part] = []
+    for number, (position, header, name, salt, data) in enumerate(rows):
+        if name is not None:
+            parts.append(Part(name, salt, data))
+        if number + 1 == len(rows) or rows[number + 1][0] != position:
+            yield Record(position, header, tuple(parts))
+            parts = []
+
+
+def stored_hashes(connection: sqlite3.Connection, level: int, start: int, stop: int) -> list[bytes]:
+    """Read leaf hashes (level 0) or tile roots [start, stop)."""
+    if level == 0:
+        query = "SELECT leaf_hash FROM record WHERE position > ? AND position <= ? ORDER BY position"
+        rows = connection.execute(query, (start, stop)).fetchall()
+    else:
+        query = "SELECT hash FROM tile_root WHERE level = ? AND n >= ? AND n < ? ORDER BY n"
+        rows = connection.execute(query, (level, start, stop)).fetchall()
+    if len(rows) != stop - start:
+        raise Corrupt(f"the Merkle tree lacks stored hashes at level {level}: run `timeline verify`")
+    return [row[0] for row in rows]
+
+
+def _prepare(connection: sqlite3.Connection) -> str:
+    """Make the tables of a new file, or check those of an old one; give the log's origin."""
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application == APPLICATION_ID:
+        if version != SCHEMA_VERSION:
+            raise Conflict(f"this log has format {version}; this program reads format {SCHEMA_VERSION}: upgrade it")
+    elif connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise Conflict("this SQLite file is not a timeline log: choose another --db")
+    else:
+        _create(connection)
+    row = connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+    origin: str = row[0]
+    return origin
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    schema = files("timeline.log").joinpath("schema.sql").read_text()
+    origin = f"timeline.local/{secrets.token_hex(8)}"
+    connection.executescript(f"BEGIN IMMEDIATE;{schema};INSERT INTO meta VALUES ('origin', '{origin}');"
+                             f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+
+
+_ALLOWED: Final = frozenset({
+    sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_TRANSACTION,
+    sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
+})
+
+
+def _authorize(action: int, table: str | None, _b: str | None, _db: str | None, _trigger: str | None) -> int:
+    """Let the writing connection read and insert, update only derived stream heads, and nothing else."""
+    if action in _ALLOWED or (action == sqlite3.SQLITE_UPDATE and table == "stream_head"):
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY

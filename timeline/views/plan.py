@@ -1,0 +1,200 @@
+"""How a question's rows are found: a lazy merge of index scans.
+
+One covering index scan for each duration class (and driving facet), joined by ``UNION ALL ... ORDER BY``, which SQLite
+runs as a merge of sorted scans without a sorter, so that it stops after a page. All conditions stand inside the arms; a
+LIMIT inside an arm would cost a temporary B-tree each (measured: five times slower), so it stands outside.
+
+Hot actor at an early position: nearly every row of the lane is younger than the position asked for, and the ordered
+scan would pass over all of them. There the few rows that are old enough are taken by number instead (`n` grows with
+position) and sorted; see `EARLY`. Full-text matches are taken by number too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from timeline import fold
+from timeline.query import Query, search_terms
+from timeline.views import classes
+from timeline.views.projector import RETRACTED, SHOWN
+
+EARLY: Final = 50
+"""A position below 1/50 of the views' size is early."""
+
+ARMS: Final = 400
+"""SQLite takes 500 terms in one compound SELECT."""
+
+_ORDER: Final = ("earliest", "latest", "sequence", "first")
+
+
+class Lookup(Protocol):
+    """What a plan must look up in the views."""
+
+    def groups(self, query: Query, position: int) -> list[list[int]]:
+        """Facet numbers of each group of the question."""
+
+    def facet_ids(self, names: Iterable[str]) -> list[int]:
+        """Numbers of facets."""
+
+    def with_members(self, query: Query, group: tuple[str, ...], position: int) -> list[str]:
+        """Facets of a group, members included where asked."""
+
+    def classes(self, *, about: bool) -> list[int]:
+        """Duration classes in use."""
+
+    def newest(self, position: int) -> tuple[int, int]:
+        """Number of the newest event version at a position, and of all."""
+
+
+class Plan:
+    """`rows` is SQL giving (earliest, latest, sequence, first, n) of the rows meant; `values` are its parameters."""
+
+    def __init__(self, lookup: Lookup, query: Query, position: int) -> None:
+        """Plan a question at a position."""
+        self._lookup, self._query, self._position = lookup, query, position
+        self.values: dict[str, str] = {}
+        self._groups = lookup.groups(query, position)
+        self._about = lookup.facet_ids([fold.ABOUT]) if query.on == "about" else []
+        self._classes = [
+            class_ for class_ in lookup.classes(about=query.on == "about")
+            if class_ != classes.UNDATED or query.undated
+        ]
+        impossible = (query.on == "about" and not self._about) or not all(self._groups)
+        self.rows = "" if impossible else self._rows()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is plain without looking that nothing is meant."""
+        return not self.rows
+
+    def order(self, prefix: str = "") -> str:
+        """Give the ORDER BY terms of the question."""
+        direction = " DESC" if self._query.order == "desc" else ""
+        return ", ".join(f"{prefix}{name}{direction}" for name in _ORDER)
+
+    def _rows(self) -> str:
+        if self._query.text is not None:
+            return self._numbered("x.n IN (SELECT rowid FROM words WHERE words MATCH :text)")
+        if self._query.at is not None:
+            newest, last = self._lookup.newest(self._position)
+            if newest * EARLY < last:
+                return self._numbered(f"x.n <= {newest:d}")
+        driving = self._about or (self._groups[-1] if self._groups else [])
+        probes = self._groups if self._about else self._groups[:-1]
+        windows = self._windows()
+        if len(windows) * max(1, len(driving)) > ARMS:
+            return self._numbered("1")
+        conditions = self._conditions(probes)
+        if not driving:
+            return " UNION ALL ".join(self._arm("event", f"{window} AND {conditions}") for window in windows)
+        arms = [
+            self._arm("lane", f"x.facet = {facet:d} AND {window} AND {conditions}")
+            for facet in driving for window in windows
+        ]
+        return (" UNION " if len(driving) > 1 else " UNION ALL ").join(arms)
+
+    def _arm(self, table: str, conditions: str) -> str:
+        """One sorted scan. What only the event row knows (kind, status) is looked up for the rows that got so far."""
+        columns = ", ".join(f"x.{name} AS {name}" for name in (*_ORDER, "n"))
+        join = "CROSS JOIN event e ON e.n = x.n " if "e." in conditions else ""
+        return f"SELECT {columns} FROM {table} x INDEXED BY {table}_order {join}WHERE {conditions}"
+
+    def _numbered(self, choice: str) -> str:
+        """Rows chosen by number rather than in order; the ORDER BY outside sorts them."""
+        if self._query.text is not None:
+            terms = (term.replace('"', '""') for term in search_terms(self._query.text))
+            self.values["text"] = " ".join(f'"{term}"' for term in terms) or '""'
+        windows = " OR ".join(f"({window})" for window in self._windows())
+        if not windows:
+            return ""
+        columns = ", ".join(f"x.{name} AS {name}" for name in (*_ORDER, "n"))
+        table, facet = ("lane", f"x.facet = {self._about[0]:d}") if self._about else ("event", "1")
+        conditions = f"{choice} AND {facet} AND ({windows}) AND {self._conditions(self._groups)}"
+        return f"SELECT {columns} FROM {table} x CROSS JOIN event e ON e.n = x.n WHERE {conditions}"
+
+    def _windows(self) -> list[str]:
+        """Give a condition for each duration class that can hold rows of the range."""
+        query = self._query
+        found = []
+        for class_ in self._classes:
+            wholly = query.match == "must" and query.ranged
+            window = "1" if class_ == classes.UNDATED else classes.window(
+                class_, query.lower, query.upper, wholly=wholly
+            )
+            if window is not None:
+                found.append(f"x.class = {class_:d} AND {window}")
+        return found
+
+    def _conditions(self, probes: list[list[int]]) -> str:
+        query = self._query
+        shown = f"x.hidden IN ({SHOWN}, {RETRACTED})" if query.retracted else f"x.hidden = {SHOWN}"
+        conditions = [f"x.since <= {self._position:d}", shown]
+        if query.reported_by is None:
+            conditions.append(f"x.until > {self._position:d}")
+        if query.after is not None:
+            sign = "<" if query.order == "desc" else ">"
+            last = ", ".join(f"{number:d}" for number in query.after)
+            conditions.append(f"({', '.join(f'x.{name}' for name in _ORDER)}) {sign} ({last})")
+        conditions += [_probe(f"p.facet IN ({_numbers(group)})") for group in probes]
+        if query.kinds:
+            conditions.append(self._among("e.kind", query.kinds))
+        if query.statuses:
+            conditions.append(self._among("e.status", query.statuses))
+        if query.roles:
+            conditions.append(self._role())
+        if query.reported_by is not None:
+            conditions.append(self._reported(query.reported_by))
+        return " AND ".join(conditions)
+
+    def _among(self, column: str, names: tuple[str, ...]) -> str:
+        marks = []
+        for name in names:
+            key = f"v{len(self.values)}"
+            self.values[key] = name
+            marks.append(f":{key}")
+        return f"{column} IN ({', '.join(marks)})"
+
+    def _role(self) -> str:
+        """One of the actors asked for has one of the roles; where no actor is asked for, anybody has."""
+        having = []
+        for role in self._query.roles:
+            key = f"v{len(self.values)}"
+            self.values[key] = f"|{role}|"
+            having.append(f"instr(p.roles, :{key})")
+        condition = f"({' OR '.join(having)})"
+        actors = next((group for group in self._query.facets() if group[0].startswith("actor/")), None)
+        if actors is None:
+            return _probe(condition)
+        facets = self._lookup.facet_ids(self._lookup.with_members(self._query, actors, self._position))
+        return _probe(f"p.facet IN ({_numbers(facets)}) AND {condition}")
+
+    def _reported(self, by: int) -> str:
+        """Pick of each event the newest version all of whose sources had certainly been published by then.
+
+        What was reported by a time is not today's account with younger events taken away: each event is shown as the
+        documents of that time told it. A version cites at least one source, and each was published by then; no later
+        version (at this position) can say the same of itself, and none withdraws the event.
+        """
+        later = (
+            f"SELECT 1 FROM event y WHERE y.id = e.id AND y.since > e.since AND y.since <= {self._position:d} "
+            f"AND (y.hidden > 0 OR ({self._told('y.n', by)}))"
+        )
+        return f"{self._told('e.n', by)} AND NOT EXISTS ({later})"
+
+    def _told(self, n: str, by: int) -> str:
+        """Whether an event version rests on sources published by a time, and on nothing younger."""
+        cites = (
+            "SELECT 1 FROM lane l JOIN facet f ON f.facet = l.facet LEFT JOIN thing t ON t.type = 'source' "
+            f"AND t.id = substr(f.name, 8) AND t.since <= {self._position:d} AND t.until > {self._position:d} "
+            f"WHERE l.n = {n} AND f.name >= 'source/' AND f.name < 'source0'"
+        )
+        return f"EXISTS ({cites}) AND NOT EXISTS ({cites} AND (t.published IS NULL OR t.published > {by:d}))"
+
+
+def _probe(condition: str) -> str:
+    return f"EXISTS (SELECT 1 FROM lane p WHERE p.n = x.n AND {condition})"
+
+
+def _numbers(facets: list[int]) -> str:
+    return ", ".join(f"{facet:d}" for facet in facets)

@@ -1,0 +1,259 @@
+"""One writer thread and group commit: appends that wait together share one durable commit.
+
+Each request is decided, sealed and folded in turn against what those before it in the group have done; a request that
+fails leaves no trace and does not touch the others. The log commits first (fsync), then the views; only then does
+anybody hear "appended". If the process dies between the two commits, the views catch up at the next start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from timeline.decisions import Decision, decide, digest
+from timeline.errors import Busy, Conflict, TimelineError
+from timeline.log import Batch, Receipt, Record
+from timeline.log.sqlite import SqliteLog
+from timeline.records import AnyChange
+from timeline.views.projector import Current
+from timeline.views.reader import Reader
+from timeline.views.store import Views
+
+GROUP: Final = 512
+"""Most requests in one commit."""
+
+WAITING: Final = 10_000
+"""Most requests waiting; more are turned away rather than remembered without bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of one change: the record's position, or the thing's present state where nothing changed.
+
+    `new` is False for a repeated request (same key, same content) and for a change that changed nothing.
+    """
+
+    type: str
+    id: str
+    position: int
+    new: bool
+
+
+@dataclass(slots=True)
+class Request:
+    """Changes that enter together or not at all."""
+
+    changes: Sequence[AnyChange]
+    author: str
+    key: str | None = None
+    adopt: Sequence[tuple[Record, str | None, bytes | None]] = ()
+    done: Future[list[Appended]] = field(default_factory=Future)
+
+
+class Writer:
+    """Owns the writing side of log and views, in a thread of its own."""
+
+    def __init__(self, log: SqliteLog, views: Views, after_commit: Callable[[int], None]) -> None:
+        """Start the thread. `after_commit(position)` is called in it once records are visible."""
+        self._log, self._views, self._after_commit = log, views, after_commit
+        self._state = _State(views)
+        self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="timeline-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, request: Request) -> Future[list[Appended]]:
+        """Queue a request. Its future resolves when the records are durable and visible.
+
+        Raises:
+            Busy: the queue is full, or the writer is closing.
+
+        """
+        if self._closing:
+            raise Busy("the timeline is closing", retry_after=1)
+        try:
+            self._queue.put_nowait(request)
+        except queue.Full:
+            raise Busy("too many appends are waiting", retry_after=1) from None
+        return request.done
+
+    def close(self) -> None:
+        """Finish what is queued, then stop."""
+        if not self._closing:
+            self._closing = True
+            self._queue.put(None)
+            self._thread.join()
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < GROUP:
+                    item = self._queue.get_nowait()
+                    if item is None:
+                        self._commit(group)
+                        return
+                    group.append(item)
+            self._commit(group)
+
+    def _commit(self, group: list[Request]) -> None:
+        """Append a group: one durable commit, then tell everybody."""
+        answers: list[tuple[Request, list[Appended] | BaseException]] = []
+        try:
+            self._views.begin()
+            with self._log.batch() as batch:
+                answers.extend((request, self._try(request, batch)) for request in group)
+            self._views.commit()
+        except BaseException as error:  # noqa: BLE001 - whatever went wrong, every waiting caller must hear of it
+            self._views.rollback()
+            self._state.forget()
+            self._recover()
+            answers = [(request, error) for request in group]
+        self._after_commit(self._views.position)
+        for request, answer in answers:
+            if isinstance(answer, BaseException):
+                request.done.set_exception(answer)
+            else:
+                request.done.set_result(answer)
+
+    def _recover(self) -> None:
+        """Views that failed after the log committed are behind it: fold what they missed."""
+        if self._views.position < self._log.head().size:
+            self._views.catch_up(self._log.read(self._views.position))
+
+    def _try(self, request: Request, batch: Batch) -> list[Appended] | BaseException:
+        """Append one request, or take all of it back and give the reason."""
+        several = len(request.changes) + len(request.adopt) > 1
+        mark = batch.savepoint() if several else None
+        if several:
+            self._views.savepoint()
+        try:
+            answer = self._append(request, batch)
+        except TimelineError as error:
+            if several:
+                batch.rollback(mark)
+                self._views.rollback_item()
+            self._state.forget()
+            return error
+        if several:
+            self._views.release()
+        return answer
+
+    def _append(self, request: Request, batch: Batch) -> list[Appended]:
+        for record, key, content in request.adopt:
+            self._views.apply(batch.adopt(record))
+            if key is not None and content is not None:
+                batch.remember(key, Receipt(content, record.position, record.position))
+        if request.adopt:
+            return [Appended("record", "", record.position, new=True) for record, _, _ in request.adopt]
+        if request.key is None:
+            return [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
+        content = sha256(b"".join(map(digest, request.changes))).digest()
+        key = f"{request.author}:{request.key}"
+        if receipt := self._repeated(key, content, batch):
+            return [_answer_again(position, batch) for position in range(receipt.first, receipt.last + 1)]
+        before = self._views.position
+        answer = [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
+        if self._views.position > before:
+            batch.remember(key, Receipt(content, before + 1, self._views.position))
+        return answer
+
+    def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
+        key = None if change.key is None else f"{request.author}:{change.key}"
+        content = digest(change) if key is not None else b""
+        if key is not None and (receipt := self._repeated(key, content, batch)):
+            return _answer_again(receipt.first, batch)
+        try:
+            decision = decide(change, self._state, request.author)
+        except TimelineError as error:
+            raise error.at(f"/{number}") if len(request.changes) > 1 else error
+        answer = self._seal(decision, batch)
+        if key is not None and answer.new:
+            batch.remember(key, Receipt(content, answer.position, answer.position))
+        return answer
+
+    def _seal(self, decision: Decision, batch: Batch) -> Appended:
+        if decision.draft is None:
+            return Appended(decision.type, decision.id, self._state.position_of(decision.type, decision.id), new=False)
+        record = batch.seal(decision.draft)
+        self._views.apply(record, decision.change)
+        return Appended(decision.type, decision.id, record.position, new=True)
+
+    @staticmethod
+    def _repeated(key: str, content: bytes, batch: Batch) -> Receipt | None:
+        receipt = batch.receipt(key)
+        if receipt is not None and receipt.digest != content:
+            raise Conflict("this idempotency key was used before, for something else: choose a new one",
+                           position=receipt.first)
+        return receipt
+
+
+def _answer_again(position: int, batch: Batch) -> Appended:
+    """Give the first answer to a repeated request, for ever."""
+    type_, _, id_ = batch.subject(position).partition("/")
+    return Appended(type_, id_, position, new=False)
+
+
+class _State:
+    """`timeline.decisions.State` over the views' writing connection: it sees its own batch."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self._reader = Reader(views.connection)
+        self._known: set[tuple[str, str]] = set()
+
+    def event(self, event_id: str) -> Current | None:
+        """Give the newest version of an event."""
+        return self._views.projector.find(event_id)
+
+    def thing(self, type_: str, id_: str) -> tuple[int, dict[str, Any]] | None:
+        """Give revision and body of an actor or source."""
+        body = self._reader.thing(type_, id_, self._views.position)
+        if body is None:
+            return None
+        values = msgspec.json.decode(body)
+        return values["revision"]["number"], values
+
+    def knows(self, type_: str, id_: str) -> bool:
+        """Whether there is one; what was once known stays known."""
+        if type_ == "event":
+            return self._views.projector.exists(id_)
+        if (type_, id_) in self._known:
+            return True
+        found = self._reader.thing(type_, id_, self._views.position) is not None
+        if found and len(self._known) < WAITING * 10:
+            self._known.add((type_, id_))
+        return found
+
+    def forget(self) -> None:
+        """Forget what was known: a rolled back batch may have described it."""
+        self._known.clear()
+
+    def near(self, type_: str, id_: str) -> list[str]:
+        """Give ids that might have been meant."""
+        return self._reader.near(type_, id_)
+
+    def text(self, source_id: str) -> str | None:
+        """Give the stored text of a source."""
+        return self._reader.source_text(source_id, self._views.position)
+
+    def position_of(self, type_: str, id_: str) -> int:
+        """Give the position that formed the present state of a thing."""
+        if type_ == "event":
+            current = self.event(id_)
+            return 0 if current is None else current.position
+        found = self.thing(type_, id_)
+        return 0 if found is None else int(found[1]["revision"]["position"])
+
+
+__all__ = ["Appended", "Request", "Writer"]
