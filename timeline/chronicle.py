@@ -15,6 +15,7 @@ the position of the log it speaks of.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -27,12 +28,12 @@ import msgspec
 
 from timeline.connections import open_reader, time_budget
 from timeline.edtf import iso
-from timeline.errors import NotFound
+from timeline.errors import NotFound, TimelineError
 from timeline.log import Head, Record
 from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
 from timeline.query import Query, make_cursor, parse_query, pinned
-from timeline.records import AnyChange, convert, difference
+from timeline.records import AnyChange, convert_change, difference
 from timeline.views.projector import EXTRAS
 from timeline.views.reader import Heads, Reader
 from timeline.views.store import Views, readers, rebuild, remove, views_path
@@ -120,7 +121,10 @@ class Timeline:
     def _advanced(self, _: int) -> None:
         self._heads = Reader(self._views.connection).heads()
         for listener in self._listeners:
-            listener(self._heads.position)
+            try:
+                listener(self._heads.position)
+            except Exception:
+                logging.getLogger("timeline").exception("a listener failed")  # it must not stop the writer
 
     # ------------------------------------------------------------------ writing
 
@@ -145,8 +149,7 @@ class Timeline:
             VersionMismatch: somebody changed it since.
 
         """
-        ready = [convert(dict(change), AnyChange) if isinstance(change, Mapping) else change for change in changes]
-        return self.submit(ready, author=author, key=key).result()
+        return self.submit(_ready(list(changes)), author=author, key=key).result()
 
     def adopt(self, records: Sequence[tuple[Record, str | None, bytes | None]]) -> None:
         """Append records of another log unchanged, with their idempotency receipts (restoring an exported log)."""
@@ -248,7 +251,7 @@ class Timeline:
         cursor = make_cursor(query, position, page.last) if page.last else None
         return Answer(page.bodies, position, cursor, final)
 
-    def events(self, **parameters: str | Sequence[str]) -> Iterator[dict[str, Any]]:
+    def events(self, **parameters: str | int | Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield the events a question means, in order; parameters as in the API (`from_` for ``from``).
 
         Raises:
@@ -273,11 +276,11 @@ class Timeline:
                 return
             query = replace(query, after=page.last)
 
-    def between(self, start: str, end: str, **parameters: str | Sequence[str]) -> list[dict[str, Any]]:
+    def between(self, start: str, end: str, **parameters: str | int | Sequence[str]) -> list[dict[str, Any]]:
         """List the events that may have happened between two dates (EDTF), inclusive."""
         return list(self.events(from_=start, to=end, **parameters))
 
-    def timeline(self, actor: str, **parameters: str | Sequence[str]) -> list[dict[str, Any]]:
+    def timeline(self, actor: str, **parameters: str | int | Sequence[str]) -> list[dict[str, Any]]:
         """List an actor's events in chronological order; `NotFound` for an unknown actor."""
         self.body("actor", actor)
         return list(self.events(actor=actor, **parameters))
@@ -442,11 +445,20 @@ def verify_file(path: str | Path, progress: Progress = _silent) -> Report:
         log.close()
 
 
-def _pairs(parameters: Mapping[str, str | Sequence[str]]) -> list[tuple[str, str]]:
+def _ready(changes: Sequence[AnyChange | Mapping[str, Any]]) -> list[AnyChange]:
+    """Read changes given as plain values; a fault in one of several names its number."""
+    ready = []
+    for number, change in enumerate(changes):
+        try:
+            ready.append(convert_change(dict(change)) if isinstance(change, Mapping) else change)
+        except TimelineError as error:
+            raise error.at(f"/{number}") if len(changes) > 1 else error from None
+    return ready
+
+
+def _pairs(parameters: Mapping[str, str | int | Sequence[str]]) -> list[tuple[str, str]]:
     pairs = []
     for name, value in parameters.items():
-        if value is None:
-            continue
         for item in [value] if isinstance(value, str | int | bool) else value:
             text = str(item).lower() if isinstance(item, bool) else str(item)
             pairs.append((name.removesuffix("_"), text))

@@ -28,12 +28,16 @@ PROGRESS_STEPS: Final = 5_000
 def open_writer(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """Open the one connection that may write. `synchronous` is FULL for the log, NORMAL for what can be rebuilt."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute("PRAGMA busy_timeout = 5000")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA cache_size = -65536")
-    connection.execute("PRAGMA temp_store = MEMORY")
+    try:
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -42,12 +46,16 @@ def open_reader(path: Path) -> sqlite3.Connection:
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512)
+    except sqlite3.OperationalError:
+        raise NotFound(f"no database at {path.name}") from None
+    try:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("PRAGMA busy_timeout = 5000")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA temp_store = MEMORY")
-    except sqlite3.OperationalError:
-        raise NotFound(f"no database at {path.name}") from None
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -129,6 +137,11 @@ class WriterLock:
         except ValueError:
             return {}
         return holder if isinstance(holder, dict) else {}
+
+    @property
+    def held(self) -> bool:
+        """Whether the right to write is still ours."""
+        return self._descriptor >= 0
 
     def release(self) -> None:
         """Let another process write. Closing the descriptor drops the lock, as does the end of the process."""

@@ -29,6 +29,7 @@ from timeline.records import (
     EventRevised,
     EventsMerged,
     SourceDescribed,
+    convert,
     difference,
     payload,
     plain,
@@ -142,7 +143,7 @@ def _revise(change: EventRevised, state: State, author: str) -> Decision:
     if not patch:
         return Decision("event", change.id, None, None)
     stored = EventRevised(id=change.id, patch=patch, reason=change.reason)
-    return Decision("event", change.id, _draft(stored, author, change.id, current.event, revised), stored)
+    return Decision("event", change.id, _draft(stored, author, change.id, revised, current.event), stored)
 
 
 def _retract(change: EventRetracted, state: State, author: str) -> Decision:
@@ -157,7 +158,11 @@ def _merge(change: EventsMerged, state: State, author: str) -> Decision:
                       faults=(Fault("/duplicates", "expected other events, each once"),))
     kept = _living(change.id, state, change.expected)
     others = [_living(duplicate, state, None).event for duplicate in change.duplicates]
-    result = settle(fold.absorb(kept.event, others))
+    try:
+        result = convert(plain(fold.absorb(kept.event, others)), Event)
+    except Invalid as error:
+        fault = Fault("/duplicates", f"together they are too much for one event: {error.detail}")
+        raise Invalid(f"{fault.pointer}: {fault.detail}", faults=(fault,)) from None
     stored = EventsMerged(id=change.id, duplicates=change.duplicates, reason=change.reason)
     draft = _draft(stored, author, change.id, result, kept.event, *others)
     streams = (draft.streams[0], *(f"event/{other}" for other in change.duplicates), *draft.streams[1:])
@@ -168,7 +173,7 @@ def _living(event_id: str, state: State, expected: int | None) -> CurrentEvent:
     """Give the current version of an event that can still change."""
     current = state.event(event_id)
     if current is None:
-        raise NotFound(f"there is no event {event_id}{_meant(event_id, state.near('event', event_id))}")
+        raise NotFound(f"there is no event {event_id}{_meant(event_id, state.near('event', event_id), '')}")
     _expect(expected, current.revision)
     if current.hidden != SHOWN:
         raise Conflict(f"event {event_id} was retracted or merged into another: it no longer changes", id=event_id)
@@ -255,12 +260,13 @@ def _unknown_names(event: Event, state: State, at: str) -> Iterator[Fault]:
         if type_ == "event" and name == event.id:
             yield Fault(at + pointer, "an event cannot refer to itself")
         elif not state.knows(type_, name):
-            yield Fault(at + pointer, f"unknown {type_} {name}{_meant(name, state.near(type_, name))}")
+            advice = ": record it first" if type_ == "event" else ": describe it first"
+            yield Fault(at + pointer, f"unknown {type_} {name}{_meant(name, state.near(type_, name), advice)}")
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _meant(name: str, known: Iterable[str], otherwise: str) -> str:
     close = get_close_matches(name, list(known), 1, 0.6)
-    return f", did you mean {close[0]}?" if close else ": describe it first"
+    return f", did you mean {close[0]}?" if close else otherwise
 
 
 def _bad_zone(event: Event, at: str) -> Iterator[Fault]:

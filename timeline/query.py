@@ -139,6 +139,7 @@ class Query:
         return sha256(canonical(same)).hexdigest()[:12]
 
 
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _PAGING: Final = frozenset({"after", "at", "as_of", "limit", "lang"})
 
 
@@ -202,7 +203,7 @@ class _Reader:
         value = self.one(name)
         if value is None:
             return None
-        if not (value.isascii() and value.isdigit() and lowest <= int(value[:20]) <= highest):
+        if not (value.isascii() and value.isdigit() and len(value) <= 20 and lowest <= int(value) <= highest):
             self.fault(name, f"expected a whole number {lowest}..{highest}, got {_shown(value)}")
             return None
         return int(value)
@@ -217,11 +218,18 @@ class _Reader:
             self.fault(name, str(error))
             return None, None
 
+    def time(self, name: str, tz: str) -> int | None:
+        """Read one time: the end of what is given."""
+        count = len(self.faults)
+        end = self.bounds(name, tz)[1]
+        if end is None and self.one(name) is not None and len(self.faults) == count:
+            self.fault(name, f"expected a time, got {_shown(self.one(name) or '')}, which never ends")
+        return end
+
     def read(self) -> Query:
         tz = self.zone()
         lower, upper = self.range(tz)
-        reported_by = self.bounds("reported_by", tz)[1]
-        as_of = self.bounds("as_of", tz)[1]
+        reported_by, as_of = self.time("reported_by", tz), self.time("as_of", tz)
         if self.one("at") and self.one("as_of"):
             self.fault("as_of", "give either at (a position) or as_of (a time), not both")
         query = Query(
@@ -264,6 +272,8 @@ class _Reader:
             return None
         if len(value) > MAX_TEXT:
             self.fault("q", f"at most {MAX_TEXT} characters")
+        if _UNPRINTABLE.search(value):
+            self.fault("q", "control characters and lone surrogates are no words: leave them out")
         return unicodedata.normalize("NFC", " ".join(value.split()))[:MAX_TEXT] or None
 
     def lang(self) -> str | None:
@@ -285,15 +295,15 @@ class _Reader:
 
 def make_cursor(query: Query, position: int, last: Key) -> str:
     """Give the opaque place after `last` in this question's answer at this position."""
-    return base64.urlsafe_b64encode(canonical([query.fingerprint(), position, *last])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(canonical([query.fingerprint(), position, last])).decode().rstrip("=")
 
 
 def resume(query: Query, cursor: str) -> Query:
     """Continue a question where a cursor says; `Malformed` if the cursor is not one of this question's."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        fingerprint, position, *key = msgspec.json.decode(
-            base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[str, int, int, int, int, int]
+        fingerprint, position, key = msgspec.json.decode(
+            base64.b64decode(padded, altchars=b"-_", validate=True), type=tuple[str, int, Key]
         )
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         raise Malformed("not a cursor: take it from `next` of the page before, unchanged") from None
@@ -301,7 +311,7 @@ def resume(query: Query, cursor: str) -> Query:
         raise Malformed("the cursor belongs to another question: filters must stay the same from page to page")
     if query.at not in (None, position) or not 0 <= position <= MAX_POSITION or any(abs(n) > 2**62 for n in key):
         raise Malformed("the cursor belongs to another position")
-    return replace(query, at=position, as_of=None, after=tuple(key))
+    return replace(query, at=position, as_of=None, after=key)
 
 
 def pinned(query: Query, position: int) -> Query:

@@ -13,20 +13,23 @@ msgspec's sorted encoding *is* RFC 8785 (tests compare it with the `rfc8785` pac
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
 from timeline.errors import Fault, Invalid, Malformed, TimelineError
-from timeline.model import Actor, Event, Line, Slug, Source, Value, canonical_hook, decode_hook, wire_hook
+from timeline.model import Actor, Event, Slug, Source, Value, canonical_hook, decode_hook, wire_hook
 
 T = TypeVar("T")
 Reason = Annotated[str, Meta(min_length=1, max_length=2000, description="why; shown to readers")]
-Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="idempotency key")]
+Key = Annotated[
+    str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$(?!\n)", description="idempotency key")
+]
 Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
@@ -104,8 +107,13 @@ _canonical = msgspec.json.Encoder(order="sorted", enc_hook=canonical_hook)
 _wire = msgspec.json.Encoder(enc_hook=wire_hook)
 _change_decoder: msgspec.json.Decoder[AnyChange] = msgspec.json.Decoder(AnyChange, dec_hook=decode_hook)
 _event_decoder = msgspec.json.Decoder(Event, dec_hook=decode_hook)
-_forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff]")
-_escaped_control = re.compile(rb"\\u00[01]|\\[bf]|\x7f|\xc2[\x80-\x9f]|\xef\xb7[\x90-\xaf]|\xef\xbf[\xbe\xbf]")
+_planes = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+_forbidden = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ud800-\udfff{_planes}]")
+_suspect = re.compile(
+    rb"\\u00[01]|\\[bf]|\x7f|\xc2[\x80-\x9f]|\xef\xb7[\x90-\xaf]|\xef\xbf[\xbe\xbf]|[\xf0-\xf4].\xbf[\xbe\xbf]",
+    re.DOTALL,
+)
+"""What `_forbidden` may look like once encoded. A path ``C:\\bin`` looks like it too: hits are looked at again."""
 
 
 def canonical(value: object) -> bytes:
@@ -143,13 +151,15 @@ def parse(raw: bytes | str, decoder: msgspec.json.Decoder[T]) -> T:
     data = raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else raw
     check_depth(data)
     try:
-        return decoder.decode(data)
+        value = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise invalid(error, data) from None
-    except UnicodeDecodeError as error:
-        raise Malformed(f"not UTF-8: byte {error.start} cannot start or continue a character") from None
+        raise invalid(error, decoder.type) from None
+    except UnicodeDecodeError:
+        raise Malformed(_explain_encoding(data)) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise Malformed(_explain_syntax(str(error), data)) from None
+    _refuse_duplicates(data)
+    return value
 
 
 def convert(value: object, type_: type[T]) -> T:
@@ -157,7 +167,15 @@ def convert(value: object, type_: type[T]) -> T:
     try:
         return msgspec.convert(value, type_, dec_hook=decode_hook)
     except msgspec.ValidationError as error:
-        raise invalid(error, msgspec.json.encode(value)) from None
+        raise invalid(error, type_) from None
+
+
+def convert_change(value: object) -> AnyChange:
+    """Like `decode_change`, for JSON values that are parsed already."""
+    try:
+        return msgspec.convert(value, AnyChange, dec_hook=decode_hook)  # type: ignore[no-any-return]
+    except msgspec.ValidationError as error:
+        raise invalid(error, AnyChange) from None
 
 
 def check_depth(data: bytes) -> None:
@@ -175,6 +193,43 @@ def check_depth(data: bytes) -> None:
             depth -= 1
 
 
+def _refuse_duplicates(data: bytes) -> None:
+    """Refuse JSON that names one member twice: msgspec keeps the last without a word (RFC 8259 section 4)."""
+    found: list[int] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) < len(pairs):
+            found.append(len(pairs))
+
+    json.loads(data, object_pairs_hook=look, parse_int=str, parse_float=str)
+    if found:
+        faults = tuple(_repeated(json.loads(data, object_pairs_hook=tuple, parse_int=str, parse_float=str), ""))
+        raise Malformed(f"{faults[0].pointer}: {faults[0].detail}", faults=faults)
+
+
+def _repeated(value: object, pointer: str) -> Iterator[Fault]:
+    """Find members named twice; `value` has its objects as tuples of pairs."""
+    if isinstance(value, tuple):
+        seen: set[str] = set()
+        for name, item in value:
+            place = f"{pointer}/{escape_pointer(name)}"
+            if name in seen:
+                yield Fault(place, "given twice: leave one out")
+            seen.add(name)
+            yield from _repeated(item, place)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _repeated(item, f"{pointer}/{index}")
+
+
+def _explain_encoding(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: byte {error.start} cannot start or continue a character"
+    return "not UTF-8"
+
+
 def _explain_syntax(message: str, data: bytes) -> str:
     if re.search(rb"\\u[dD][89a-fA-F]", data):
         return f"malformed JSON, perhaps a lone surrogate (\\ud800..\\udfff must come in pairs): {message}"
@@ -188,12 +243,21 @@ def settle(value: Any) -> Any:  # noqa: ANN401 - any struct in, the same struct 
 
     Nearly all input is clean, so the canonical bytes are looked at as a whole first.
     """
-    data = canonical(value)
-    if _escaped_control.search(data):
-        raise Invalid("text holds control characters", faults=tuple(_control_faults(msgspec.json.decode(data), "")))
+    try:
+        data = canonical(value)
+    except UnicodeEncodeError:  # a lone surrogate, from Python: JSON with one is not UTF-8 and never gets here
+        _refuse_controls(msgspec.to_builtins(value, enc_hook=canonical_hook))
+        raise
+    if _suspect.search(data):
+        _refuse_controls(msgspec.json.decode(data))
     if data.isascii() or unicodedata.is_normalized("NFC", text := data.decode()):
         return value
-    return msgspec.json.decode(unicodedata.normalize("NFC", text), type=type(value), dec_hook=decode_hook)
+    return convert(msgspec.json.decode(unicodedata.normalize("NFC", text)), type(value))
+
+
+def _refuse_controls(values: object) -> None:
+    if faults := tuple(_control_faults(values, "")):
+        raise Invalid(f"{faults[0].pointer}: {faults[0].detail}", faults=faults)
 
 
 def _control_faults(value: object, pointer: str) -> Iterator[Fault]:
@@ -212,12 +276,13 @@ def _control_faults(value: object, pointer: str) -> Iterator[Fault]:
 
 # ---------------------------------------------------------------------------------------------- faults
 
-def invalid(error: Exception, data: bytes = b"") -> Invalid:
-    """Turn a msgspec validation error (``Expected `int`, got `str` - at `$.a[0].b` ``) into a pointer and a sentence."""
-    text = str(error)
-    detail, _, path = text.partition(" - at `")
+def invalid(error: Exception, type_: Any) -> Invalid:  # noqa: ANN401 - whatever msgspec takes for a type
+    """Turn a msgspec error (``Expected `int`, got `str` - at `$.a[0].b` ``) into a pointer and a sentence."""
+    detail, _, path = str(error).rpartition(" - at `")  # the path stands last, whatever the text before it quotes
+    if not path.startswith(("$", "key` in `$")):
+        detail, path = str(error), ""
     pointer = _pointer(path.rstrip("`"))
-    if unknown := re.match(r"Object contains unknown field `(.*)`$", detail):
+    if unknown := re.match(r"Object contains unknown field `(.*)`$", detail, re.DOTALL):
         pointer += "/" + escape_pointer(unknown[1])
         detail = "unknown field"
     elif missing := re.match(r"Object missing required field `(.*)`$", detail):
@@ -225,9 +290,37 @@ def invalid(error: Exception, data: bytes = b"") -> Invalid:
         detail = "required field is missing"
     elif detail.startswith("Expected `str` matching regex"):
         detail = _explain_pattern(detail)
+    elif (wrong := re.match(r"Invalid (?:enum )?value (.*)$", detail, re.DOTALL)) and (words := _words(type_, pointer)):
+        detail = f"expected {', '.join(words[:-1])} or {words[-1]}, got {wrong[1]}"
     else:
         detail = detail[0].lower() + detail[1:]
     return Invalid(f"{pointer or 'the body'}: {detail}".splitlines()[0], faults=(Fault(pointer, detail),))
+
+
+def _words(type_: Any, pointer: str) -> list[str]:  # noqa: ANN401 - whatever msgspec takes for a type
+    """List the words that may stand at a place of a type."""
+    places = _alternatives(inspect.type_info(type_))
+    for step in pointer.split("/")[1:]:
+        places = [found for place in places for below in _below(place, step) for found in _alternatives(below)]
+    return sorted({str(word) for place in places if isinstance(place, inspect.LiteralType) for word in place.values})
+
+
+def _alternatives(info: inspect.Type) -> list[inspect.Type]:
+    if isinstance(info, inspect.Metadata):
+        info = info.type
+    if isinstance(info, inspect.UnionType):
+        return [found for one in info.types for found in _alternatives(one)]
+    return [info]
+
+
+def _below(info: inspect.Type, step: str) -> list[inspect.Type]:
+    if isinstance(info, inspect.ListType):
+        return [info.item_type]
+    if not isinstance(info, inspect.StructType):
+        return []
+    if step == info.tag_field:
+        return [inspect.LiteralType((str(info.tag),))]
+    return [field.type for field in info.fields if field.encode_name == step]
 
 
 def _explain_pattern(detail: str) -> str:
@@ -279,9 +372,10 @@ def merge(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
 
 
 def difference(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
-    """Return the smallest merge patch that turns `old` into `new`: ``merge(old, difference(old, new)) == new``.
+    """Return the smallest merge patch from `old` to `new`.
 
-    Neither may hold null, which a merge patch cannot say (RFC 7396 section 1); no struct of the model ever does.
+    ``merge(old, difference(old, new)) == new``. Neither may hold null, which a merge patch cannot say (RFC 7396
+    section 1); no struct of the model ever does.
 
     >>> difference({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 2, "d": 4}, "e": 5})
     {'a': None, 'b': {'d': 4}, 'e': 5}
@@ -292,7 +386,7 @@ def difference(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
     for name, value in new.items():
         if name not in old:
             patch[name] = value
-        elif old[name] != value or type(old[name]) is not type(value):
+        elif canonical(old[name]) != canonical(value):  # to Python, [True] is equal to [1]
             patch[name] = difference(old[name], value)
     return patch
 
@@ -328,9 +422,14 @@ def restore(type_: str, version: int, body: bytes) -> AnyChange:
     cls = TYPES.get(type_)
     if cls is None or version > VERSIONS[type_]:
         raise Invalid(f"record type {type_}.v{version} is newer than this program: upgrade it to read this log")
-    if version == VERSIONS[type_]:
-        return msgspec.json.decode(b'{"type":"%s",%s' % (type_.encode(), body[1:]), type=cls, dec_hook=decode_hook)
-    values = msgspec.json.decode(body)
+    try:
+        if version == VERSIONS[type_]:
+            return msgspec.json.decode(b'{"type":"%s",%s' % (type_.encode(), body[1:]), type=cls, dec_hook=decode_hook)
+        values = msgspec.json.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid(error, cls) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Invalid(f"the body of a record of type {type_}.v{version} is not JSON") from None
     for old in range(version, VERSIONS[type_]):
         values = UPCASTS[type_, old](values)
     return convert({"type": type_, **values}, cls)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from timeline.decisions import Decision, decide, digest
 from timeline.errors import Busy, Conflict, TimelineError
 from timeline.log import Batch, Receipt, Record
 from timeline.log.sqlite import SqliteLog
-from timeline.records import AnyChange
+from timeline.records import ActorDescribed, AnyChange, EventRecorded, SourceDescribed
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
 from timeline.views.store import Views
@@ -67,6 +68,7 @@ class Writer:
         self._state = _State(views)
         self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
         self._closing = False
+        self._gate = threading.Lock()  # nothing is queued behind the end
         self._thread = threading.Thread(target=self._run, name="timeline-writer", daemon=True)
         self._thread.start()
 
@@ -77,20 +79,22 @@ class Writer:
             Busy: the queue is full, or the writer is closing.
 
         """
-        if self._closing:
-            raise Busy("the timeline is closing", retry_after=1)
-        try:
-            self._queue.put_nowait(request)
-        except queue.Full:
-            raise Busy("too many appends are waiting", retry_after=1) from None
+        with self._gate:
+            if self._closing:
+                raise Busy("the timeline is closing", retry_after=1)
+            try:
+                self._queue.put_nowait(request)
+            except queue.Full:
+                raise Busy("too many appends are waiting", retry_after=1) from None
         return request.done
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
-        if not self._closing:
-            self._closing = True
+        with self._gate:
+            first, self._closing = not self._closing, True
+        if first:
             self._queue.put(None)
-            self._thread.join()
+        self._thread.join()
 
     # ------------------------------------------------------------------ in the thread
 
@@ -101,39 +105,55 @@ class Writer:
                 while len(group) < GROUP:
                     item = self._queue.get_nowait()
                     if item is None:
-                        self._commit(group)
+                        self._commit(_wanted(group))
                         return
                     group.append(item)
-            self._commit(group)
+            self._commit(_wanted(group))
 
     def _commit(self, group: list[Request]) -> None:
         """Append a group: one durable commit, then tell everybody."""
         answers: list[tuple[Request, list[Appended] | BaseException]] = []
+        before = self._log.size
         try:
+            self._catch_up()
             self._views.begin()
             with self._log.batch() as batch:
                 answers.extend((request, self._try(request, batch)) for request in group)
             self._views.commit()
         except BaseException as error:  # noqa: BLE001 - whatever went wrong, every waiting caller must hear of it
+            recovered = self._recover()
+            if self._log.size == before and recovered and len(group) > 1:
+                for request in group:  # one by one, so that only the culprit fails
+                    self._commit([request])
+                return
+            if self._log.size == before or not recovered:
+                answers = [(request, error) for request in group]
+        try:
+            self._after_commit(self._views.position)
+        finally:
+            for request, answer in answers:
+                if isinstance(answer, BaseException):
+                    request.done.set_exception(answer)
+                else:
+                    request.done.set_result(answer)
+
+    def _recover(self) -> bool:
+        """Take back in the views what did not enter the log and fold what did; say whether they now agree."""
+        with contextlib.suppress(Exception):
             self._views.rollback()
             self._state.forget()
-            self._recover()
-            answers = [(request, error) for request in group]
-        self._after_commit(self._views.position)
-        for request, answer in answers:
-            if isinstance(answer, BaseException):
-                request.done.set_exception(answer)
-            else:
-                request.done.set_result(answer)
+            self._catch_up()
+            return True
+        return False
 
-    def _recover(self) -> None:
-        """Views that failed after the log committed are behind it: fold what they missed."""
-        if self._views.position < self._log.head().size:
+    def _catch_up(self) -> None:
+        """Fold what the views missed by failing after the log committed: nothing may be decided before."""
+        if self._views.position < self._log.size:
             self._views.catch_up(self._log.read(self._views.position))
 
     def _try(self, request: Request, batch: Batch) -> list[Appended] | BaseException:
         """Append one request, or take all of it back and give the reason."""
-        several = len(request.changes) + len(request.adopt) > 1
+        several = len(request.changes) > 1 or bool(request.adopt)
         mark = batch.savepoint() if several else None
         if several:
             self._views.savepoint()
@@ -159,34 +179,41 @@ class Writer:
         if request.key is None:
             return [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
         content = sha256(b"".join(map(digest, request.changes))).digest()
-        key = f"{request.author}:{request.key}"
+        key = _owned(request.key, request)
         if receipt := self._repeated(key, content, batch):
-            return [_answer_again(position, batch) for position in range(receipt.first, receipt.last + 1)]
+            return self._answer_again(request.changes, receipt, batch)
         before = self._views.position
         answer = [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
         if self._views.position > before:
             batch.remember(key, Receipt(content, before + 1, self._views.position))
+        elif len(answer) == 1:
+            batch.remember(key, Receipt(content, answer[0].position, answer[0].position))
         return answer
 
     def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
-        key = None if change.key is None else f"{request.author}:{change.key}"
-        content = digest(change) if key is not None else b""
-        if key is not None and (receipt := self._repeated(key, content, batch)):
-            return _answer_again(receipt.first, batch)
         try:
-            decision = decide(change, self._state, request.author)
+            return self._keyed(change, request, batch)
         except TimelineError as error:
-            raise error.at(f"/{number}") if len(request.changes) > 1 else error
-        answer = self._seal(decision, batch)
-        if key is not None and answer.new:
-            batch.remember(key, Receipt(content, answer.position, answer.position))
+            raise error.at(f"/{number}") if len(request.changes) > 1 else error from None
+
+    def _keyed(self, change: AnyChange, request: Request, batch: Batch) -> Appended:
+        if change.key is None:
+            return self._seal(decide(change, self._state, request.author), batch)
+        key, content = _owned(change.key, request), digest(change)
+        if receipt := self._repeated(key, content, batch):
+            return self._answer_again([change], receipt, batch)[0]
+        answer = self._seal(decide(change, self._state, request.author), batch)
+        batch.remember(key, Receipt(content, answer.position, answer.position))
         return answer
 
     def _seal(self, decision: Decision, batch: Batch) -> Appended:
         if decision.draft is None:
             return Appended(decision.type, decision.id, self._state.position_of(decision.type, decision.id), new=False)
         record = batch.seal(decision.draft)
-        self._views.apply(record, decision.change)
+        try:
+            self._views.apply(record, decision.change)
+        except TimelineError as error:  # a bug: the record is staged already, so the whole batch must go
+            raise RuntimeError(f"the views refuse what was decided for position {record.position}") from error
         return Appended(decision.type, decision.id, record.position, new=True)
 
     @staticmethod
@@ -198,10 +225,41 @@ class Writer:
         return receipt
 
 
-def _answer_again(position: int, batch: Batch) -> Appended:
-    """Give the first answer to a repeated request, for ever."""
-    type_, _, id_ = batch.subject(position).partition("/")
-    return Appended(type_, id_, position, new=False)
+    def _answer_again(self, changes: Sequence[AnyChange], receipt: Receipt, batch: Batch) -> list[Appended]:
+        """Answer a repeated request: with its records, and the present state of what it left unchanged."""
+        positions = deque(range(receipt.first, receipt.last + 1))
+        answers = []
+        for change in changes:
+            subject = batch.subject(positions[0]) if positions else None
+            type_, id_ = _target(change)
+            if subject is not None and (id_ is None or subject == f"{type_}/{id_}"):
+                answers.append(Appended(type_, subject.partition("/")[2], positions.popleft(), new=False))
+            elif id_ is not None:
+                answers.append(Appended(type_, id_, self._state.position_of(type_, id_), new=False))
+        return answers
+
+
+def _wanted(group: list[Request]) -> list[Request]:
+    """Leave out what was cancelled while it waited; what is left can no longer be cancelled."""
+    return [request for request in group if request.done.set_running_or_notify_cancel()]
+
+
+def _owned(key: str, request: Request) -> str:
+    """Make a key its author's own: two authors may use one. No author's name and no key has a line break."""
+    return f"{request.author}\n{key}"
+
+
+def _target(change: AnyChange) -> tuple[str, str | None]:
+    """Give type and id of what a change is about; without an id it makes something new."""
+    match change:
+        case EventRecorded():
+            return "event", change.event.id
+        case ActorDescribed():
+            return "actor", change.actor.id
+        case SourceDescribed():
+            return "source", change.source.id
+        case _:
+            return "event", change.id
 
 
 class _State:

@@ -45,7 +45,7 @@ CREATE TABLE receipt (                                             -- idempotenc
 CREATE TABLE checkpoint (
     size INTEGER PRIMARY KEY,
     note TEXT NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- INSERT OR REPLACE passes UPDATE and DELETE triggers: only a BEFORE INSERT trigger refuses it, and gaps with it.
 CREATE TRIGGER record_next BEFORE INSERT ON record
@@ -53,6 +53,12 @@ CREATE TRIGGER record_next BEFORE INSERT ON record
     BEGIN SELECT RAISE(ABORT, 'the log is append-only: gap or overwrite'); END;
 CREATE TRIGGER record_no_update BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 CREATE TRIGGER record_no_delete BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+CREATE TRIGGER meta_once BEFORE INSERT ON meta
+    WHEN EXISTS (SELECT 1 FROM meta WHERE name = NEW.name)
+    BEGIN SELECT RAISE(ABORT, 'the log is append-only: it keeps its name'); END;
+CREATE TRIGGER meta_no_update BEFORE UPDATE ON meta BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER meta_no_delete BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 
 CREATE TRIGGER part_once BEFORE INSERT ON part
     WHEN EXISTS (SELECT 1 FROM part WHERE position = NEW.position AND name = NEW.name)

@@ -8,13 +8,16 @@ rebuilt at opening from tile roots and at most 255 leaf hashes a level.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from timeline import merkle
 from timeline.connections import Readers, WriterLock, open_reader, open_writer
@@ -41,6 +44,7 @@ HEADS_KEPT: Final = 200_000
 """Stream heads kept in memory (some tens of megabytes); others are looked up."""
 
 READ_PAGE: Final = 500
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 ZERO_TIME: Final = "0000-00-00T00:00:00.000000Z"
 
 
@@ -59,6 +63,7 @@ class SqliteLog:
         Raises:
             Busy: another process writes it.
             Conflict: the file is something else, or was written by a newer program.
+            Corrupt: it is a log, but so damaged that nothing can be appended.
 
         """
         self.path = Path(path)
@@ -66,14 +71,15 @@ class SqliteLog:
         self._entropy = _Buffered(entropy)
         self.lock = WriterLock(Path(f"{self.path}.lock"))
         try:
+            _recognise(self.path)
             self._connection = open_writer(self.path, synchronous="FULL")
             self.origin = _prepare(self._connection)
             self._connection.set_authorizer(_authorize)
             self._readers = Readers(self.path)
             self._load()
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
             self.lock.release()
-            raise Conflict(f"{self.path.name} is not a timeline log (it is not an SQLite database)") from None
+            raise Corrupt(f"{self.path.name} cannot be opened ({error}): run `timeline verify`") from None
         except BaseException:
             self.lock.release()
             raise
@@ -87,15 +93,17 @@ class SqliteLog:
         if size:
             query = "SELECT recorded_at FROM record WHERE position = ?"
             self._last_time = self._connection.execute(query, (size,)).fetchone()[0]
+            if self._last_time is None:
+                raise Corrupt(f"the record at position {size} does not say when it was recorded: run `timeline verify`")
 
     # ------------------------------------------------------------------ appending
 
     @contextmanager
     def batch(self) -> Iterator[SqliteBatch]:
         """Stage records in the block; commit them when it ends, or nothing if it raises."""
-        batch = SqliteBatch(self, self._frontier.copy(), max(self._clock(), self._last_time))
+        batch = SqliteBatch(self, self._frontier.copy(), self._clock(), self._last_time)
         yield batch
-        if batch.rows:
+        if batch.rows or batch.receipts:
             self._commit(batch)
 
     def _commit(self, batch: SqliteBatch) -> None:
@@ -119,7 +127,7 @@ class SqliteLog:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
-        self._frontier, self._last_time = batch.frontier, batch.now
+        self._frontier, self._last_time = batch.frontier, batch.last
         if len(self._heads) + len(batch.heads) > HEADS_KEPT:
             self._heads.clear()
         self._heads.update(batch.heads)
@@ -151,9 +159,15 @@ class SqliteLog:
 
     # ------------------------------------------------------------------ reading
 
+    @property
+    def size(self) -> int:
+        """The last committed position."""
+        return self._frontier.size
+
     def head(self) -> Head:
         """Give size and root of what is committed."""
-        return Head(self._frontier.size, self._frontier.root(), self._last_time)
+        edge = self._frontier  # one look: a commit in another thread puts a new one in its place
+        return Head(edge.size, edge.root(), self._last_time)
 
     def read(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Yield records after a position, page by page: no read transaction stays open and pins the WAL."""
@@ -184,6 +198,8 @@ class SqliteLog:
 
     def close(self) -> None:
         """Checkpoint, close and let go of the lock."""
+        if not self.lock.held:
+            return
         self._readers.close()
         self._connection.set_authorizer(None)
         self._connection.close()
@@ -193,11 +209,12 @@ class SqliteLog:
 class SqliteBatch:
     """`timeline.log.Batch`: rows waiting for one commit."""
 
-    def __init__(self, log: SqliteLog, frontier: merkle.Frontier, now: str) -> None:
-        """Start from the committed state; one batch has one `now`."""
+    def __init__(self, log: SqliteLog, frontier: merkle.Frontier, now: str, last: str) -> None:
+        """Start from the committed state; one batch has one `now`, and no record is older than the one before it."""
         self._log = log
         self.frontier = frontier
         self.now = now
+        self.last = last
         self.rows: list[tuple[int, str, bytes]] = []
         self.parts: list[tuple[int, str, bytes, str]] = []
         self.tiles: list[tuple[int, int, bytes]] = []
@@ -223,6 +240,7 @@ class SqliteBatch:
     def seal(self, draft: Draft) -> Record:
         """Give the draft position, time, salts, stream sequences and hash."""
         position = self.frontier.size + 1
+        self.last = max(self.now, self.last)
         entropy = self._log.random(SALT_BYTES * len(draft.parts) + 8)
         parts = tuple(
             Part(name, entropy[8 + SALT_BYTES * i : 8 + SALT_BYTES * (i + 1)], data)
@@ -233,7 +251,7 @@ class SqliteBatch:
             id=entropy[:8].hex(),
             parts=[(part.name, commitment(part.salt, part.data)) for part in parts],
             position=position,
-            recorded_at=self.now,
+            recorded_at=self.last,
             streams=[self._advance(stream, position) for stream in draft.streams],
             type=draft.type,
             v=draft.version,
@@ -247,19 +265,16 @@ class SqliteBatch:
 
     def adopt(self, record: Record) -> Record:
         """Stage a record of another log unchanged: what follows it must be exactly what followed it there."""
-        header = record.header
+        header = _foreign_header(record)
         if record.position != self.frontier.size + 1 or header.position != record.position:
             raise Invalid(f"expected the record at position {self.frontier.size + 1}, got {record.position}")
-        if encode_header(header) != record.header_bytes:
-            raise Invalid(f"the header at position {record.position} is not in canonical form")
-        if header.recorded_at < self.now and self.rows or header.recorded_at < self._log._last_time:  # noqa: SLF001
+        if header.recorded_at < self.last:
             raise Invalid(f"the record at position {record.position} was recorded before the one it follows")
-        if [(p.name, commitment(p.salt, p.data)) for p in record.parts] != header.parts:
-            raise Invalid(f"the parts at position {record.position} do not match the header's commitments")
+        _check_parts(header, record)
         for stream, sequence, previous in header.streams:
             if self._advance(stream, record.position) != (stream, sequence, previous):
                 raise Invalid(f"the record at position {record.position} is out of order in stream {stream}")
-        self.now = header.recorded_at
+        self.last = header.recorded_at
         self._stage(record)
         return record
 
@@ -280,11 +295,12 @@ class SqliteBatch:
     def savepoint(self) -> Any:  # noqa: ANN401 - opaque to the caller
         """Remember how much is staged."""
         lengths = tuple(len(rows) for rows in (self.rows, self.parts, self.tiles, self._undo))
-        return lengths, self.frontier.copy(), dict(self.receipts), self.now
+        return lengths, self.frontier.copy(), dict(self.receipts), self.last
 
     def rollback(self, savepoint: Any) -> None:  # noqa: ANN401 - opaque to the caller
         """Unstage what came after the savepoint."""
-        lengths, self.frontier, self.receipts, self.now = savepoint
+        lengths, frontier, receipts, self.last = savepoint
+        self.frontier, self.receipts = frontier.copy(), dict(receipts)
         for stream, before in reversed(self._undo[lengths[3] :]):
             if before is None:
                 self.heads.pop(stream, None)
@@ -294,17 +310,37 @@ class SqliteBatch:
             del rows[length:]  # type: ignore[attr-defined]
 
 
+def _foreign_header(record: Record) -> Header:
+    """Read the header of a record sealed elsewhere; `Invalid` unless it is as we would have written it."""
+    try:
+        header = record.header
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Invalid(f"the header at position {record.position} cannot be read") from None
+    if encode_header(header) != record.header_bytes:
+        raise Invalid(f"the header at position {record.position} is not in canonical form")
+    if not _TIME.fullmatch(header.recorded_at):
+        raise Invalid(f"the time at position {record.position} is not written as this log writes times")
+    if not header.streams:
+        raise Invalid(f"the record at position {record.position} belongs to no stream")
+    return header
+
+
+def _check_parts(header: Header, record: Record) -> None:
+    if [(part.name, commitment(part.salt, part.data)) for part in record.parts] != header.parts:
+        raise Invalid(f"the parts at position {record.position} do not match the header's commitments")
+    if any(len(part.salt) != SALT_BYTES for part in record.parts):
+        raise Invalid(f"a salt at position {record.position} has not {SALT_BYTES} bytes")
+
+
 class LogFile:
     """A log that another process may be writing: reads only."""
 
     def __init__(self, path: str | Path) -> None:
         """Open read-only; `NotFound` or `Conflict` where there is no log."""
         self.path = Path(path)
+        _recognise(self.path)
         self._connection = open_reader(self.path)
-        try:
-            row = self._connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
-        except sqlite3.DatabaseError:
-            raise Conflict(f"{self.path.name} is not a timeline log") from None
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
         self.origin: str = row[0]
 
     def size(self) -> int:
@@ -382,16 +418,26 @@ def stored_hashes(connection: sqlite3.Connection, level: int, start: int, stop: 
     return [row[0] for row in rows]
 
 
+def _recognise(path: Path) -> None:
+    """Refuse what is not a log of this format, before anything touches it: even WAL mode would change the file."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    try:
+        with closing(open_reader(path)) as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.DatabaseError:
+        raise Conflict(f"{path.name} is not a timeline log (it is not an SQLite database)") from None
+    if tables and application != APPLICATION_ID:
+        raise Conflict(f"{path.name} is an SQLite file, but not a timeline log: choose another --db")
+    if tables and version != SCHEMA_VERSION:
+        raise Conflict(f"{path.name} has format {version}; this program reads format {SCHEMA_VERSION}: upgrade it")
+
+
 def _prepare(connection: sqlite3.Connection) -> str:
-    """Make the tables of a new file, or check those of an old one; give the log's origin."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == APPLICATION_ID:
-        if version != SCHEMA_VERSION:
-            raise Conflict(f"this log has format {version}; this program reads format {SCHEMA_VERSION}: upgrade it")
-    elif connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise Conflict("this SQLite file is not a timeline log: choose another --db")
-    else:
+    """Make the tables of a new file; give the log's origin."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         _create(connection)
     row = connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
     origin: str = row[0]

@@ -45,6 +45,7 @@ class Report:
 
 def verify(connection: sqlite3.Connection, progress: Callable[[int], None] = lambda _: None) -> Report:
     """Check everything stored against everything else (read-only connection)."""
+    connection.text_factory = lambda data: data.decode(errors="replace")  # bytes that are no text differ, no more
     state = _State(connection)
     finding: Finding | None = None
     try:
@@ -56,6 +57,8 @@ def verify(connection: sqlite3.Connection, progress: Callable[[int], None] = lam
         finding = finding or state.check_derived()
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         finding = Finding(state.edge.size + 1, "file", f"SQLite cannot read the file here: {error}")
+    finally:
+        connection.text_factory = str
     progress(state.edge.size)
     return Report(Head(state.edge.size, state.edge.root(), state.recorded_at), state.parts, finding)
 

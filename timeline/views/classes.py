@@ -52,6 +52,7 @@ def window(class_: int, lower: int | None, upper: int | None, *, wholly: bool) -
     """Give the SQL condition under which rows of a class meet a range; None where none of them can.
 
     The numbers are integers of ours and go into the text, so that each class's scan is planned with its own bounds.
+    The scanned table is `x`: the event table that may be joined has columns of the same names.
     """
     if class_ == UNDATED:
         return None
@@ -59,13 +60,13 @@ def window(class_: int, lower: int | None, upper: int | None, *, wholly: bool) -
         return _inside(class_, lower, upper)
     conditions = []
     if upper is not None:
-        conditions.append(f"earliest <= {upper:d}")
+        conditions.append(f"x.earliest <= {upper:d}")
     if lower is not None:
         if class_ < OPEN_BOTH:
-            conditions.append(f"earliest >= {lower - (1 << class_) + 1:d}")
+            conditions.append(f"x.earliest >= {lower - (1 << class_) + 1:d}")
         elif class_ == OPEN_START:
-            conditions.append(f"earliest = {LOWEST:d}")
-        conditions.append(f"latest >= {lower:d}")
+            conditions.append(f"x.earliest = {LOWEST:d}")
+        conditions.append(f"x.latest >= {lower:d}")
     return " AND ".join(conditions) or "1"
 
 
@@ -78,7 +79,7 @@ def _inside(class_: int, lower: int | None, upper: int | None) -> str | None:
         return None
     conditions = []
     if lower is not None:
-        conditions.append(f"earliest >= {lower:d}")
+        conditions.append(f"x.earliest >= {lower:d}")
     if upper is not None:
-        conditions += [f"earliest <= {upper:d}", f"latest <= {upper:d}"]
+        conditions += [f"x.earliest <= {upper:d}", f"x.latest <= {upper:d}"]
     return " AND ".join(conditions) or "1"

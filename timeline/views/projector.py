@@ -98,7 +98,7 @@ class Projector:
             raise Corrupt(f"views at {self.position} cannot take record {record.position}")
         header = record.header
         if change is None:
-            change = restore(header.type, header.v, record.part())
+            change = restore(header.type, header.v, _body_of(record))
         match change:
             case EventRecorded():
                 self._recorded(header, change.event)
@@ -271,7 +271,8 @@ class Projector:
         body = msgspec.json.decode(row[4])
         event = event_of(body)
         position = body["revision"]["position"]
-        return Current(*row[:2], position, *row[2:4], event, body["recorded_at"], body.get("merged_from", []))
+        n, revision, first, hidden, _ = row
+        return Current(n, revision, position, first, hidden, event, body["recorded_at"], body.get("merged_from", []))
 
     def exists(self, event_id: str) -> bool:
         """Whether an event of this id was ever recorded."""
@@ -304,6 +305,13 @@ class Projector:
                 (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources),
             )
         self._clear()
+
+
+def _body_of(record: Record) -> bytes:
+    try:
+        return record.part()
+    except KeyError:
+        raise Corrupt(f"record {record.position} has lost its body: run `timeline verify`") from None
 
 
 def _body(new: Current, header: Header, reason: str | None, extra: dict[str, Any]) -> bytes:

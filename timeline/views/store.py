@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -34,11 +35,15 @@ class Views:
     """The writing side of a views file, for the one process that writes the log."""
 
     def __init__(self, path: Path, origin: str) -> None:
-        """Open the file, making it if it is not there or not of this log."""
+        """Open the file, making it anew if it is not there, not of this log, or damaged."""
         self.path = path
         self.origin = origin
-        self._connection = _open(path, origin)
-        self.projector = Projector(self._connection)
+        try:
+            self._connection, self.projector = _open(path, origin)
+        except (sqlite3.DatabaseError, LookupError):
+            remove(path)
+            _make(path, origin)
+            self._connection, self.projector = _open(path, origin)
 
     def matches(self, header_at: Callable[[int], bytes | None]) -> bool:
         """Whether these views were folded from a prefix of the log at hand (and not of a file it has replaced)."""
@@ -51,7 +56,8 @@ class Views:
     @property
     def position(self) -> int:
         """The last record folded."""
-        return self.projector.position
+        position: int = self.projector.position
+        return position
 
     def begin(self) -> None:
         """Start a transaction; reads of the projector's connection see its own rows."""
@@ -159,18 +165,20 @@ def readers(path: Path) -> Readers:
     return Readers(path)
 
 
-def _open(path: Path, origin: str) -> sqlite3.Connection:
+def _open(path: Path, origin: str) -> tuple[sqlite3.Connection, Projector]:
+    """Open the views of this log; `LookupError` where they are another log's."""
     connection = open_writer(path, synchronous="NORMAL")
     try:
-        row = connection.execute("SELECT origin FROM state").fetchone()
-        if row is not None and row[0] == origin:
-            return connection
-    except sqlite3.DatabaseError:
-        pass
-    connection.close()
-    remove(path)
-    connection = open_writer(path, synchronous="NORMAL")
+        if connection.execute("SELECT origin FROM state").fetchone() != (origin,):
+            raise LookupError(origin)
+        return connection, Projector(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _make(path: Path, origin: str) -> None:
     schema = files("timeline.views").joinpath("schema.sql").read_text()
-    connection.executescript(f"BEGIN IMMEDIATE;{schema};COMMIT;")
-    connection.execute("INSERT INTO state VALUES (1, ?, 0, x'', 0, 0, 0)", (origin,))
-    return connection
+    with closing(open_writer(path, synchronous="NORMAL")) as connection:
+        connection.executescript(f"BEGIN IMMEDIATE;{schema};COMMIT;")
+        connection.execute("INSERT INTO state VALUES (1, ?, 0, x'', 0, 0, 0)", (origin,))
