@@ -5,10 +5,10 @@
     1755216000
 """
 
-from timeline.chronicle import Answer, Timeline
+from timeline.chronicle import Answer, ReadOnlyTimeline, Timeline
 from timeline.edtf import Edtf, parse
 from timeline.errors import TimelineError
 from timeline.query import Query, parse_query
 
-__all__ = ["Answer", "Edtf", "Query", "Timeline", "TimelineError", "parse", "parse_query"]
+__all__ = ["Answer", "Edtf", "Query", "ReadOnlyTimeline", "Timeline", "TimelineError", "parse", "parse_query"]
 __version__ = "0.1.0"

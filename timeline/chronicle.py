@@ -19,30 +19,23 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import msgspec
 
-from timeline.connections import open_reader, time_budget
-from timeline.edtf import iso
+from timeline.connections import open_reader
 from timeline.errors import NotFound, TimelineError
 from timeline.log import Head, Record
 from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
-from timeline.query import Query, make_cursor, parse_query, pinned
-from timeline.records import AnyChange, convert_change, difference
-from timeline.views.projector import EXTRAS
+from timeline.reading import Answer, Reading
+from timeline.records import AnyChange, convert_change
 from timeline.views.reader import Heads, Reader
 from timeline.views.store import Views, readers, rebuild, remove, views_path
 from timeline.writer import Appended, Request, Writer
 
-BUDGET: Final = 2.0
-"""Seconds one question may take."""
-
-BUCKETS: Final = 240
 Progress = Callable[[int], None]
 
 
@@ -50,20 +43,7 @@ def _silent(_: int) -> None:
     """Show no progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A page of events: encoded bodies in chronological order, the position they speak of, and where to go on.
-
-    `final` says that the answer can never change (it was asked at a position, or at a time gone by).
-    """
-
-    bodies: list[str]
-    position: int
-    cursor: str | None
-    final: bool
-
-
-class Timeline:
+class Timeline(Reading):
     """A chronicle in one SQLite file (and its views beside it). Thread-safe; close it or use it in a `with`."""
 
     def __init__(self, path: str | Path, *, author: str = "local", progress: Progress = _silent) -> None:
@@ -99,7 +79,7 @@ class Timeline:
         """Open a timeline that is gone when it is closed (for trying things out)."""
         folder = tempfile.TemporaryDirectory(prefix="timeline-")
         timeline = cls(Path(folder.name) / "timeline.db")
-        timeline._folder = folder  # type: ignore[attr-defined]  # noqa: SLF001 - kept alive as long as the timeline
+        timeline._folder = folder  # type: ignore[attr-defined]
         return timeline
 
     def _open_views(self, progress: Progress) -> Views:
@@ -197,17 +177,12 @@ class Timeline:
         """Call `listener(position)` in the writer thread after each commit."""
         self._listeners.append(listener)
 
-    # ------------------------------------------------------------------ clocks
+    # ------------------------------------------------------------------ the log
 
     @property
     def origin(self) -> str:
         """The log's own name."""
         return self._log.origin
-
-    @property
-    def position(self) -> int:
-        """The last position that reads see."""
-        return self._heads.position
 
     @property
     def heads(self) -> Heads:
@@ -217,178 +192,6 @@ class Timeline:
     def head(self) -> Head:
         """Give the log's size and Merkle root."""
         return self._log.head()
-
-    def reader(self) -> Reader:
-        """Give this thread's reader."""
-        return Reader(self._readers.get())
-
-    def resolve(self, query: Query) -> tuple[int, bool]:
-        """Give the position a question speaks of, and whether that is fixed for ever.
-
-        Raises:
-            NotFound: it asks for a position the log has not reached.
-
-        """
-        heads = self._heads
-        if query.at is not None:
-            if query.at > heads.position:
-                raise NotFound(f"the log ends at position {heads.position}; there is no position {query.at} yet",
-                               position=heads.position)
-            return query.at, True
-        if query.as_of is not None:
-            last = self.reader().recorded_at(heads.position) or ""
-            return self.reader().position_at(query.as_of), query.as_of < last
-        return heads.position, False
-
-    # ------------------------------------------------------------------ reading
-
-    def ask(self, query: Query) -> Answer:
-        """Answer a question with one page of encoded events."""
-        position, final = self.resolve(query)
-        connection = self._readers.get()
-        with time_budget(connection, BUDGET):
-            page = Reader(connection).page(query, position)
-        cursor = make_cursor(query, position, page.last) if page.last else None
-        return Answer(page.bodies, position, cursor, final)
-
-    def events(self, **parameters: str | int | Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield the events a question means, in order; parameters as in the API (`from_` for ``from``).
-
-        Raises:
-            Malformed: a parameter is unknown or cannot be read.
-
-        """
-        return self.each(parse_query(_pairs(parameters)))
-
-    def each(self, query: Query) -> Iterator[dict[str, Any]]:
-        """Yield every event of a question, page by page, all as of one position."""
-        for body in self.bodies(query):
-            yield msgspec.json.decode(body)
-
-    def bodies(self, query: Query) -> Iterator[str]:
-        """Yield every encoded event of a question, all as of one position."""
-        position, _ = self.resolve(query)
-        query = pinned(query, position)
-        while True:
-            page = self.reader().page(query, position)
-            yield from page.bodies
-            if page.last is None:
-                return
-            query = replace(query, after=page.last)
-
-    def between(self, start: str, end: str, **parameters: str | int | Sequence[str]) -> list[dict[str, Any]]:
-        """List the events that may have happened between two dates (EDTF), inclusive."""
-        return list(self.events(from_=start, to=end, **parameters))
-
-    def timeline(self, actor: str, **parameters: str | int | Sequence[str]) -> list[dict[str, Any]]:
-        """List an actor's events in chronological order; `NotFound` for an unknown actor."""
-        self.body("actor", actor)
-        return list(self.events(actor=actor, **parameters))
-
-    def body(self, type_: str, id_: str, at: int | None = None) -> str:
-        """Give the encoded state of an event, actor or source, now or at a position.
-
-        Raises:
-            NotFound: there is none of that id (yet, at that position).
-
-        """
-        position = self._heads.position if at is None else self.resolve(Query(at=at))[0]
-        reader = self.reader()
-        body = reader.event(id_, position) if type_ == "event" else reader.thing(type_, id_, position)
-        if body is None:
-            raise NotFound(self._missing(type_, id_, position))
-        return body
-
-    def _missing(self, type_: str, id_: str, position: int) -> str:
-        from difflib import get_close_matches  # noqa: PLC0415 - only needed to explain a mistake
-
-        known = self.reader().near(type_, id_)
-        close = [] if id_ in known else get_close_matches(id_, known, 1, 0.6)
-        when = f" at position {position}" if position < self._heads.position else ""
-        return f"there is no {type_} {id_}{when}{f', did you mean {close[0]}?' if close else ''}"
-
-    def event(self, event_id: str, at: int | None = None) -> dict[str, Any]:
-        """Give an event as it stands, or stood at a position; retracted and merged ones too."""
-        event: dict[str, Any] = msgspec.json.decode(self.body("event", event_id, at))
-        return event
-
-    def actor(self, actor_id: str, at: int | None = None) -> dict[str, Any]:
-        """Give an actor's description."""
-        actor: dict[str, Any] = msgspec.json.decode(self.body("actor", actor_id, at))
-        return actor
-
-    def source(self, source_id: str, at: int | None = None) -> dict[str, Any]:
-        """Give a source's description."""
-        source: dict[str, Any] = msgspec.json.decode(self.body("source", source_id, at))
-        return source
-
-    def history(self, event_id: str, at: int | None = None) -> list[dict[str, Any]]:
-        """List every revision of an event, oldest first: what it said, who said so, when, why, and what changed.
-
-        Each has `revision` (number, position, recorded_at, author, type, reason), `event`, and `changes`, the merge
-        patch from the revision before.
-        """
-        self.body("event", event_id, at)
-        position = self._heads.position if at is None else at
-        versions: list[dict[str, Any]] = []
-        before: dict[str, Any] = {}
-        for encoded in self.reader().history(event_id, position):
-            body = msgspec.json.decode(encoded)
-            event = {name: value for name, value in body.items() if name not in EXTRAS}
-            version = {"revision": body["revision"], "event": event}
-            if before:
-                version["changes"] = difference(before, event)
-            version |= {name: body[name] for name in ("retracted", "merged_into", "merged_from") if name in body}
-            versions.append(version)
-            before = event
-        return versions
-
-    def positions(self, topic: str, at: int | None = None, query: Query | None = None) -> list[dict[str, Any]]:
-        """List who stood where on a topic, in chronological order, with each actor's changes of stance marked.
-
-        Each entry names the `event`, its date, `actor`, `position`, the `citations`, and, where the actor stood
-        elsewhere before, `changed_from`.
-        """
-        query = query or Query(at=at)
-        last: dict[str, str] = {}
-        entries = []
-        for event in self.each(replace(query, topics=(topic,))):
-            for stance in event.get("stances", []):
-                if stance["topic"] != topic:
-                    continue
-                entry = _stance_entry(event, stance)
-                before = last.get(stance["actor"])
-                if before is not None and before != stance["position"]:
-                    entry["changed_from"] = before
-                last[stance["actor"]] = stance["position"]
-                entries.append(entry)
-        return entries
-
-    def density(self, query: Query, buckets: int = BUCKETS) -> dict[str, Any]:
-        """Count events by bucket of time, for overview bands: at most 240 buckets over the range or all there is."""
-        position, final = self.resolve(query)
-        connection = self._readers.get()
-        reader = Reader(connection)
-        with time_budget(connection, BUDGET):
-            start, end = query.lower, query.upper
-            if start is None or end is None:
-                extent = reader.extent(query, position)
-                if extent is None:
-                    return {"position": position, "buckets": [], "total": 0, "final": final}
-                start = extent[0] if start is None else start
-                end = max(start, extent[1] if end is None else end)
-            width = max(1, -(-(end - start + 1) // buckets))
-            counted = reader.density(query, position, start, width)
-        found = [
-            {"start": iso(start + number * width), "end": iso(min(end, start + (number + 1) * width - 1)),
-             "count": count}
-            for number, count in counted
-        ]
-        total = sum(count for _, count in counted)
-        return {"position": position, "start": iso(start), "end": iso(end), "seconds": width, "total": total,
-                "buckets": found, "final": final}
-
-    # ------------------------------------------------------------------ the log
 
     def records(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
         """Yield records of the log after a position."""
@@ -418,6 +221,49 @@ class Timeline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
+        """Close at the end of the block."""
+        self.close()
+
+
+class ReadOnlyTimeline(Reading):
+    """A timeline that another process is writing: the same questions, answered from the views it keeps."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open without the right to write. See `open`."""
+        self.path = Path(path)
+        self._file = LogFile(self.path)
+        self.origin = self._file.origin
+        views = views_path(self.path)
+        if not views.is_file():
+            self._file.close()
+            raise NotFound(f"{self.path.name} has no views yet: open it once with the right to write (`timeline rebuild`)")
+        self._readers = readers(views)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open for reading.
+
+        Raises:
+            NotFound: there is no such file, or it has no views yet.
+            Conflict: the file is something else.
+
+        """
+        return cls(path)
+
+    def records(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """Yield records of the log after a position."""
+        return self._file.read(after, limit)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._readers.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Use in a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Close at the end of the block."""
         self.close()
 
@@ -456,19 +302,4 @@ def _ready(changes: Sequence[AnyChange | Mapping[str, Any]]) -> list[AnyChange]:
     return ready
 
 
-def _pairs(parameters: Mapping[str, str | int | Sequence[str]]) -> list[tuple[str, str]]:
-    pairs = []
-    for name, value in parameters.items():
-        for item in [value] if isinstance(value, str | int | bool) else value:
-            text = str(item).lower() if isinstance(item, bool) else str(item)
-            pairs.append((name.removesuffix("_"), text))
-    return pairs
-
-
-def _stance_entry(event: Mapping[str, Any], stance: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("id", "title", "when", "earliest", "latest", "status", "citations")
-    entry = {("event" if name == "id" else name): event[name] for name in kept if name in event}
-    return {**entry, **{name: stance[name] for name in ("actor", "position", "note") if name in stance}}
-
-
-__all__ = ["Answer", "Timeline", "rebuild_views", "verify_file"]
+__all__ = ["Answer", "ReadOnlyTimeline", "Timeline", "rebuild_views", "verify_file"]

@@ -38,7 +38,8 @@ class TimelineError(Exception):
     def at(self, prefix: str) -> TimelineError:
         """Return the same error with every pointer moved below `prefix` (an item of a batch, a line of a file)."""
         faults = tuple(Fault(prefix + fault.pointer, fault.detail) for fault in self.faults)
-        return type(self)(self.detail, faults=faults or (Fault(prefix, self.detail),), **self.members)
+        detail = prefix + self.detail if self.detail.startswith("/") else self.detail
+        return type(self)(detail, faults=faults or (Fault(prefix, self.detail),), **self.members)
 
 
 class Malformed(TimelineError):

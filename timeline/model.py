@@ -21,7 +21,7 @@ from msgspec import Meta, Struct, field
 
 from timeline.edtf import Edtf, parse
 
-SLUG_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+SLUG_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)"
 Slug = Annotated[
     str,
     Meta(pattern=SLUG_PATTERN, max_length=100, description="lower-case ASCII letters, digits and single hyphens"),
@@ -30,13 +30,15 @@ Title = Annotated[str, Meta(min_length=1, max_length=500, description="plain tex
 Line = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(max_length=20_000, description="plain text, never markup")]
 Language = Annotated[
-    str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35, description="BCP 47 language tag")
+    str, Meta(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$(?!\n)", max_length=35, description="BCP 47 language tag")
 ]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in lower-case hexadecimal")]
-Wikidata = Annotated[str, Meta(pattern=r"^Q[1-9][0-9]{0,11}$", description="Wikidata item")]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$", max_length=2000, description="http or https only")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="SHA-256 in lower-case hexadecimal")]
+Wikidata = Annotated[str, Meta(pattern=r"^Q[1-9][0-9]{0,11}$(?!\n)", description="Wikidata item")]
+Url = Annotated[str, Meta(pattern=r"^https?://[^\s<>\"]+$(?!\n)", max_length=2000, description="http or https only")]
 Offset = Annotated[int, Meta(ge=0, le=2**53 - 1, description="in Unicode code points, as Python counts them")]
-Zone = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$", max_length=64, description="IANA zone")]
+Zone = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+)*$(?!\n)", max_length=64, description="IANA zone")
+]
 
 Kind = Literal["occurrence", "statement", "plan"]
 Status = Literal["reported", "confirmed", "disputed", "denied", "planned", "cancelled"]
@@ -52,6 +54,8 @@ OutcomeState = Literal[
 COORDINATE_DECIMALS: Final = 7
 """1e-7 degree is 11 mm at the equator; more digits claim a precision nobody has."""
 
+_NUMBER: Final = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+
 
 class Degrees:
     """A latitude or longitude, exact to 1e-7 degree.
@@ -65,7 +69,7 @@ class Degrees:
     def __init__(self, value: float | str) -> None:
         """Take a JSON number or decimal text; `ValueError` for anything that is not a finite number in -180..180."""
         try:
-            exact = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+            exact = Decimal(str(value)) if _NUMBER.fullmatch(str(value)) else Decimal("NaN")
         except InvalidOperation:
             exact = Decimal("NaN")
         if not exact.is_finite() or abs(exact) > 180:

@@ -72,6 +72,11 @@ class Edtf:
     def __str__(self) -> str:
         return self.text
 
+    def __reduce__(self) -> "tuple[object, tuple[str]]":
+        from timeline.edtf.parser import parse  # noqa: PLC0415 - the parser is made of this class
+
+        return parse, (self.text,)
+
     def __repr__(self) -> str:
         return f"parse({self.text!r})"
 

@@ -28,7 +28,7 @@ FLUSH_EVERY: Final = 2_000
 
 def views_path(log_path: Path) -> Path:
     """Give the place of a log's views: ``timeline.db`` -> ``timeline.views-v1.db``."""
-    return log_path.with_name(f"{log_path.stem}.views-v{VERSION}.db")
+    return log_path.with_name(f"{log_path.name.removesuffix('.db')}.views-v{VERSION}.db")
 
 
 class Views:
