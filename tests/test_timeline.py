@@ -834,7 +834,7 @@ def test_a_question_that_takes_too_long_is_too_costly(timeline, monkeypatch):
     from timeline.errors import TooCostly
 
     timeline.append([event(f"e{number}") for number in range(1000)])
-    monkeypatch.setattr(chronicle, "BUDGET", -1.0)
+    monkeypatch.setattr(reading, "BUDGET", -1.0)
     with pytest.raises(TooCostly, match="narrow the date range or add a filter"):
         timeline.ask(parse_query([("limit", "1000")]))
     monkeypatch.undo()

@@ -172,12 +172,22 @@ class Timeline(Reading):
     def bulk(self, *, active: bool) -> None:
         """Say that much is about to be written, or that it has been."""
         self._log.bulk(active=active)
+        self._views.bulk(active=active)
 
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call `listener(position)` in the writer thread after each commit."""
         self._listeners.append(listener)
 
     # ------------------------------------------------------------------ the log
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether appends are taken."""
+        return self._writer.is_alive
+
+    def announce(self, url: str) -> None:
+        """Tell other processes that want to write where the server is."""
+        self._log.lock.describe({"url": url})
 
     @property
     def origin(self) -> str:
@@ -236,7 +246,7 @@ class ReadOnlyTimeline(Reading):
         views = views_path(self.path)
         if not views.is_file():
             self._file.close()
-            raise NotFound(f"{self.path.name} has no views yet: open it once with the right to write (`timeline rebuild`)")
+            raise NotFound(f"{self.path.name} has no views yet: run `timeline rebuild`")
         self._readers = readers(views)
 
     @classmethod

@@ -124,7 +124,8 @@ def _record(change: EventRecorded, state: State, author: str) -> Decision:
         )
     if change.expected not in (None, 0):
         _expect(change.expected, 0)
-    event = msgspec.structs.replace(event, id=event_id)
+    if event.id is None:
+        event = msgspec.structs.replace(event, id=event_id)
     _check_event(event, state, "/event")
     stored = EventRecorded(event=event)
     return Decision("event", event_id, _draft(stored, author, event_id, event), stored)

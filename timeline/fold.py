@@ -52,19 +52,35 @@ def lanes(event: Event) -> list[Lane]:
         if part.on_behalf_of is not None:
             roles.setdefault(part.on_behalf_of, []).append(REPRESENTED)
     found = [Lane(f"actor/{actor}", tuple(dict.fromkeys(names))) for actor, names in roles.items()]
+    return sorted([*found, *map(Lane, _other_facets(event))])
+
+
+def facets(event: Event) -> set[str]:
+    """Names of `lanes`, without the roles: this is asked of every record."""
+    names = _other_facets(event)
+    for part in event.actors:
+        names.add(f"actor/{part.id}")
+        if part.on_behalf_of is not None:
+            names.add(f"actor/{part.on_behalf_of}")
+    return names
+
+
+def _other_facets(event: Event) -> set[str]:
     names = {f"topic/{topic}" for topic in event.topics}
-    names.update(f"topic/{stance.topic}" for stance in event.stances)
-    names.update(f"source/{citation.source}" for citation in event.citations)
-    names.update(f"related/{relation.event}" for relation in event.relations)
+    for stance in event.stances:
+        names.add(f"topic/{stance.topic}")
+    for citation in event.citations:
+        names.add(f"source/{citation.source}")
+    for relation in event.relations:
+        names.add(f"related/{relation.event}")
     if event.place is not None:
         names.add(f"place/{event.place.slug}")
-    return sorted([*found, *map(Lane, names)])
+    return names
 
 
 def streams(event_id: str, *versions: Event) -> tuple[str, ...]:
     """Streams a record about this event belongs to: its own first, then each facet it has or had."""
-    facets = {lane.facet for version in versions for lane in lanes(version)}
-    return (f"event/{event_id}", *sorted(facets))
+    return (f"event/{event_id}", *sorted(set().union(*map(facets, versions))))
 
 
 def revise(event: Event, patch: dict[str, Any]) -> Event:

@@ -54,7 +54,7 @@ OutcomeState = Literal[
 COORDINATE_DECIMALS: Final = 7
 """1e-7 degree is 11 mm at the equator; more digits claim a precision nobody has."""
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 class Degrees:

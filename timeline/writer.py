@@ -88,6 +88,11 @@ class Writer:
                 raise Busy("too many appends are waiting", retry_after=1) from None
         return request.done
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether requests are taken."""
+        return self._thread.is_alive() and not self._closing
+
     def close(self) -> None:
         """Finish what is queued, then stop."""
         with self._gate:
@@ -176,6 +181,8 @@ class Writer:
                 batch.remember(key, Receipt(content, record.position, record.position))
         if request.adopt:
             return [Appended("record", "", record.position, new=True) for record, _, _ in request.adopt]
+        if len(request.changes) > 1:
+            self._expect(request.changes, batch)
         if request.key is None:
             return [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
         content = sha256(b"".join(map(digest, request.changes))).digest()
@@ -189,6 +196,12 @@ class Writer:
         elif len(answer) == 1:
             batch.remember(key, Receipt(content, answer[0].position, answer[0].position))
         return answer
+
+    def _expect(self, changes: Sequence[AnyChange], batch: Batch) -> None:
+        """Look up together what each new event would look up for itself: that there is nothing of its id yet."""
+        new = [change.event.id for change in changes if isinstance(change, EventRecorded) and change.event.id]
+        self._views.projector.expect(new)
+        batch.expect(f"event/{event_id}" for event_id in new)
 
     def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
         try:

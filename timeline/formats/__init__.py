@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from timeline.formats import csv, json
+from timeline.formats.languages import localised
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ FORMATS: Final = {
     for each in (
         Format("json", "application/json", "json", "A page: items, the position they speak of, and next", json.page),
         Format("ndjson", "application/x-ndjson", "ndjson", "One event a line", json.lines),
-        Format("csv", "text/csv; charset=utf-8", "csv",
+        Format("csv", "text/csv", "csv",
                "A table for spreadsheets; text that a spreadsheet could run is made harmless", csv.table),
     )
 }
 
-__all__ = ["FORMATS", "Format", "Sheet"]
+__all__ = ["FORMATS", "Format", "Sheet", "localised"]

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -140,6 +140,17 @@ class SqliteLog:
             head = self._connection.execute(query, (stream,)).fetchone() or (0, 0)
         return head
 
+    def stream_heads(self, streams: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Give `stream_head` of many streams."""
+        heads = dict.fromkeys(streams, (0, 0))
+        wanted = list(heads)
+        for start in range(0, len(wanted), 500):
+            some = wanted[start : start + 500]
+            query = f"SELECT stream, sequence, position FROM stream_head WHERE stream IN ({','.join('?' * len(some))})"
+            for stream, sequence, position in self._connection.execute(query, some):
+                heads[stream] = (sequence, position)
+        return heads
+
     def receipt(self, key: str) -> Receipt | None:
         """Find what an idempotency key was used for."""
         row = self._connection.execute("SELECT digest, first, last FROM receipt WHERE key = ?", (key,)).fetchone()
@@ -220,6 +231,7 @@ class SqliteBatch:
         self.tiles: list[tuple[int, int, bytes]] = []
         self.heads: dict[str, tuple[int, int]] = {}
         self.receipts: dict[str, Receipt] = {}
+        self._expected: dict[str, tuple[int, int]] = {}
         self._undo: list[tuple[str, tuple[int, int] | None]] = []
 
     def receipt(self, key: str) -> Receipt | None:
@@ -236,6 +248,10 @@ class SqliteBatch:
     def remember(self, key: str, receipt: Receipt) -> None:
         """Keep the answer to `key` with the records it became."""
         self.receipts[key] = receipt
+
+    def expect(self, streams: Iterable[str]) -> None:
+        """Look up at once the heads of streams about to be appended to."""
+        self._expected = self._log.stream_heads(streams)
 
     def seal(self, draft: Draft) -> Record:
         """Give the draft position, time, salts, stream sequences and hash."""
@@ -280,7 +296,7 @@ class SqliteBatch:
 
     def _advance(self, stream: str, position: int) -> tuple[str, int, int]:
         staged = self.heads.get(stream)
-        sequence, previous = staged or self._log.stream_head(stream)
+        sequence, previous = staged or self._expected.get(stream) or self._log.stream_head(stream)
         self._undo.append((stream, staged))
         self.heads[stream] = (sequence + 1, position)
         return stream, sequence + 1, previous

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -84,6 +85,7 @@ class Projector:
         self._new_facets: list[tuple[int, str]] = []
         self._current: dict[str, Current] = {}
         self._moment: dict[str, int] = {}
+        self._absent: set[str] = set()
 
     # ------------------------------------------------------------------ the fold
 
@@ -175,6 +177,7 @@ class Projector:
             self._seen(about.class_, about=1)
         self._word_rows.append((self._n, _words(event, found)))
         self._current[event_id] = new
+        self._absent.discard(event_id)
 
     def _lane(self, lane: fold.Lane, order: tuple[int, ...], position: int, hidden: int) -> None:
         roles = f"|{'|'.join(lane.roles)}|" if lane.roles else ""
@@ -260,10 +263,19 @@ class Projector:
             raise Corrupt(f"record {self.position + 1} speaks of an event that was never recorded: {event_id}")
         return found
 
+    def expect(self, event_ids: Iterable[str]) -> None:
+        """Look at once which of many events are not there, rather than one by one (until the next flush)."""
+        wanted = set(event_ids)
+        query = "SELECT DISTINCT id FROM event WHERE id IN (SELECT value FROM json_each(?))"
+        there = {row[0] for row in self._execute(query, (msgspec.json.encode(wanted).decode(),))}
+        self._absent = wanted - there
+
     def find(self, event_id: str) -> Current | None:
         """Give the newest version of an event, if there is one."""
         if event_id in self._current:
             return self._current[event_id]
+        if event_id in self._absent:
+            return None
         query = "SELECT n, revision, first, hidden, body FROM event WHERE id = ? ORDER BY since DESC LIMIT 1"
         row = self._execute(query, (event_id,)).fetchone()
         if row is None:
@@ -278,6 +290,8 @@ class Projector:
         """Whether an event of this id was ever recorded."""
         if event_id in self._current:
             return True
+        if event_id in self._absent:
+            return False
         return self._execute("SELECT 1 FROM event WHERE id = ? LIMIT 1", (event_id,)).fetchone() is not None
 
     def flush(self) -> None:
@@ -307,6 +321,12 @@ class Projector:
         self._clear()
 
 
+@lru_cache(32_768)
+def _text_of(second: int) -> str:
+    """Write a bound: most events begin and end with a day, so the same ones come again and again."""
+    return iso(second)
+
+
 def _body_of(record: Record) -> bytes:
     try:
         return record.part()
@@ -318,8 +338,8 @@ def _body(new: Current, header: Header, reason: str | None, extra: dict[str, Any
     """Encode an event version once, as every answer will show it."""
     bounds = fold.happened(new.event) or (None, None)
     derived: dict[str, Any] = {
-        "earliest": None if bounds[0] is None else iso(bounds[0]),
-        "latest": None if bounds[1] is None else iso(bounds[1]),
+        "earliest": None if bounds[0] is None else _text_of(bounds[0]),
+        "latest": None if bounds[1] is None else _text_of(bounds[1]),
         "recorded_at": new.recorded_at,
         "revision": _revision(header, new.revision, reason),
         **extra,

@@ -40,7 +40,7 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Read from this connection."""
-        self._connection = connection
+        self.connection = connection
         self._execute = connection.execute
 
     # ------------------------------------------------------------------ clock

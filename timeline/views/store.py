@@ -114,6 +114,10 @@ class Views:
         """The writing connection: it sees rows of the open transaction, as decisions must."""
         return self._connection
 
+    def bulk(self, *, active: bool) -> None:
+        """Checkpoint the WAL less often while much is written."""
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {20_000 if active else 1_000}")
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()

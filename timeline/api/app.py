@@ -1,0 +1,121 @@
+"""The application: routes, errors, headers, and nothing that opens a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from litestar import HttpMethod, Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Message, Scope
+
+from timeline import __version__
+from timeline.api import openapi, problems
+from timeline.api.answers import AnyRequest, respond
+from timeline.api.auth import require
+from timeline.api.pages import Assets
+from timeline.api.routes import Route, table
+from timeline.chronicle import Timeline
+from timeline.errors import TimelineError
+from timeline.tokens import Tokens
+
+MAX_BODY: Final = 1_000_000
+EXPOSED: Final = b"ETag, Link, Location, Timeline-Position, Content-Digest, Memento-Datetime, Retry-After"
+ASKED: Final = "Accept, If-None-Match, Last-Event-ID, Authorization"
+
+
+def create_app(
+    timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = ()
+) -> Litestar:
+    """Make the application over an open timeline. `extra` are further Litestar handlers (benchmarks use them)."""
+    assets = Assets()
+    routes = table(timeline, assets)
+    encoded = msgspec.json.encode(openapi.document(routes, __version__))
+
+    async def openapi_json(request: AnyRequest) -> Response[bytes]:
+        return respond(request, encoded)
+
+    async def alive(request: AnyRequest) -> Response[bytes]:
+        return respond(request, b'{"status":"ok"}', headers={"Cache-Control": "no-store"})
+
+    async def ready(request: AnyRequest) -> Response[bytes]:
+        """Say whether appends are taken and views have seen everything that is in the log."""
+        head, seen, writing = timeline.head().size, timeline.position, timeline.is_writing
+        good = writing and seen == head
+        content = msgspec.json.encode({"ready": good, "log": head, "views": seen, "writer": writing})
+        status = 200 if good else 503
+        return respond(request, content, status=status, headers={"Cache-Control": "no-store"})
+
+    routes += [
+        Route("GET", "/v1/openapi.json", openapi_json, "This document", documented=False),
+        Route("GET", "/healthz", alive, "Whether the process answers", documented=False, scope="none"),
+        Route("GET", "/readyz", ready, "Whether it takes appends and its views are at the head", documented=False,
+              scope="none"),
+    ]
+    return Litestar(
+        [*_handlers(routes, tokens, public_read=public_read), *extra],
+        exception_handlers={
+            TimelineError: problems.from_timeline,
+            HTTPException: problems.from_framework,
+            Exception: problems.crash,
+        },
+        before_send=[_common_headers],
+        request_max_body_size=MAX_BODY,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _handlers(routes: list[Route], tokens: Tokens, *, public_read: bool) -> list[HTTPRouteHandler]:
+    """Make one framework handler for each path: GET and HEAD are one, and OPTIONS is answered from the table."""
+    paths: dict[str, list[Route]] = {}
+    for route in routes:
+        paths.setdefault(route.path, []).append(route)
+    return [_handler(path, same, tokens, public_read=public_read) for path, same in paths.items()]
+
+
+def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: bool) -> HTTPRouteHandler:
+    by_method = {route.method: route for route in routes}
+    if "GET" in by_method:
+        by_method["HEAD"] = by_method["GET"]
+    allowed = ", ".join([*by_method, "OPTIONS"])
+
+    async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
+        route = by_method.get(request.method)
+        if route is None:
+            return _options(request, allowed)
+        open_to_all = route.scope == "none" or (route.scope == "read" and public_read)
+        if not open_to_all or "authorization" in request.headers:
+            require(request, tokens, route.scope, public_read=public_read)
+        return await route.handler(request)
+
+    methods = [HttpMethod(method) for method in (*by_method, "OPTIONS")]
+    return HTTPRouteHandler(_path(path), http_method=methods, status_code=200, name=path)(handle)
+
+
+def _options(request: AnyRequest, allowed: str) -> Response[bytes]:
+    """Answer OPTIONS with what the address takes (RFC 9110 section 9.3.7), and CORS for reads only."""
+    headers = {"Allow": allowed, "Cache-Control": "public, max-age=86400"}
+    if request.headers.get("access-control-request-method") in ("GET", "HEAD"):
+        headers |= {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400",
+                    "Access-Control-Allow-Headers": ASKED}
+    return Response(b"", status_code=204, headers=headers)
+
+
+def _path(path: str) -> str:
+    return path.replace("}", ":str}")
+
+
+async def _common_headers(message: Message, scope: Scope) -> None:
+    """Add what every answer carries, errors too: no sniffing, no referrer, and CORS for reads."""
+    if message["type"] != "http.response.start":
+        return
+    headers: list[tuple[bytes, bytes]] = message["headers"]  # type: ignore[assignment]
+    headers.append((b"x-content-type-options", b"nosniff"))
+    headers.append((b"referrer-policy", b"no-referrer"))
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):  # type: ignore[typeddict-item]
+        headers.append((b"access-control-allow-origin", b"*"))
+        headers.append((b"access-control-expose-headers", EXPOSED))

@@ -1,0 +1,161 @@
+"""Pages for people, their assets, and the API's documentation: all from this server, nothing from anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.resources import files
+from typing import Final
+
+from litestar import Response
+
+from timeline import errors
+from timeline.api import problems
+from timeline.api.answers import FOREVER, REVALIDATE, AnyRequest, matches, query_pairs
+from timeline.chronicle import Timeline
+from timeline.errors import NotFound, TimelineError
+from timeline.web import page
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+DOCS_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HTML: Final = "text/html"
+
+ASSETS: Final = {
+    "page.css": ("static/page.css", "text/css"),
+    "docs.js": ("static/docs.js", "text/javascript"),
+    "swagger-ui.css": ("vendor/swagger-ui/swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": ("vendor/swagger-ui/swagger-ui-bundle.js", "text/javascript"),
+}
+"""Everything that is served as a file, by name: a name that is not here is 404, whatever it looks like."""
+
+
+class Assets:
+    """Packaged files in memory, under names that carry their digest and so may be kept for ever."""
+
+    def __init__(self) -> None:
+        """Read the files once."""
+        self._files: dict[str, tuple[bytes, str, str]] = {}
+        self._hashed: dict[str, str] = {}
+        for name, (path, media_type) in ASSETS.items():
+            data = files("timeline.web").joinpath(path).read_bytes()
+            digest = sha256(data).hexdigest()[:12]
+            stem, _, extension = name.rpartition(".")
+            self._hashed[name] = f"/assets/{stem}.{digest}.{extension}"
+            for known in (name, self._hashed[name].removeprefix("/assets/")):
+                self._files[known] = (data, media_type, digest)
+
+    def url(self, name: str) -> str:
+        """Give the address of an asset."""
+        return self._hashed[name]
+
+    async def get(self, request: AnyRequest) -> Response[bytes]:
+        """Send an asset."""
+        name = request.path_params["name"]
+        if name not in self._files:
+            raise NotFound("there is no such asset")
+        data, media_type, digest = self._files[name]
+        etag = f'"{digest}"'
+        headers = {"ETag": etag, "Cache-Control": FOREVER if digest in name else REVALIDATE}
+        if matches(request.headers.get("if-none-match"), etag):
+            return Response(b"", status_code=304, headers=headers, media_type=media_type)
+        return Response(data, headers=headers, media_type=media_type)
+
+
+class Pages:
+    """Handlers of the pages."""
+
+    def __init__(self, timeline: Timeline, assets: Assets) -> None:
+        """Show this timeline."""
+        self._timeline = timeline
+        self._assets = assets
+
+    async def timeline(self, request: AnyRequest) -> Response[str]:
+        """Show the timeline, filtered as the form says."""
+        return await self._show(request, page.timeline_page)
+
+    async def event(self, request: AnyRequest) -> Response[str]:
+        """Show one event with its history and what answers it."""
+        return await self._show(request, page.event_page, request.path_params["id"])
+
+    async def actor(self, request: AnyRequest) -> Response[str]:
+        """Show an actor and the actor's timeline."""
+        return await self._show(request, page.actor_page, request.path_params["id"])
+
+    async def topic(self, request: AnyRequest) -> Response[str]:
+        """Show who stood where on a topic."""
+        return await self._show(request, page.topic_page, request.path_params["id"])
+
+    async def actors(self, request: AnyRequest) -> Response[str]:
+        """Show every actor."""
+        return await self._show(request, page.actors_page)
+
+    async def topics(self, request: AnyRequest) -> Response[str]:
+        """Show every topic."""
+        return await self._show(request, page.topics_page)
+
+    async def problem(self, request: AnyRequest) -> Response[str]:
+        """Explain a problem type: the address that `type` of a problem document names."""
+        code = request.path_params["code"]
+        known = {cls.code: cls for cls in (*vars(errors).values(), *vars(problems).values())
+                 if isinstance(cls, type) and issubclass(cls, TimelineError)}
+        if code not in known:
+            raise NotFound("there is no such problem type")
+        cls = known[code]
+        text = " ".join((cls.__doc__ or "").split())
+        shown = page.problem_page(cls.status, cls.title, text, "en", self._assets.url)
+        return _html(shown, 200)
+
+    async def docs(self, _: AnyRequest) -> Response[str]:
+        """Show the API's documentation."""
+        html = files("timeline.web").joinpath("docs.html").read_text()
+        for name in ASSETS:
+            html = html.replace(f"/assets/{name}", self._assets.url(name))
+        return Response(html, media_type=HTML, headers=_headers(DOCS_POLICY, REVALIDATE))
+
+    async def _show(self, request: AnyRequest, render: Callable[..., page.Page], *what: str) -> Response[str]:
+        """Render in a thread: a page asks several questions."""
+        languages = accepted_languages(request.headers.get("accept-language", ""))
+        parameters = query_pairs(request)
+
+        def rendered() -> page.Page:
+            return render(self._timeline, *what, parameters, asset=self._assets.url, languages=languages)
+
+        shown = await asyncio.to_thread(rendered)
+        return _html(shown, shown.status)
+
+
+def _html(shown: page.Page, status: int) -> Response[str]:
+    headers = _headers(PAGE_POLICY, FOREVER if shown.final else REVALIDATE)
+    return Response(shown.html, status_code=status, media_type=HTML, headers=headers)
+
+
+def _headers(policy: str, cache: str) -> dict[str, str]:
+    return {"Content-Security-Policy": policy, "Cache-Control": cache, "Vary": "Accept-Language, Accept-Encoding"}
+
+
+def accepted_languages(header: str) -> list[str]:
+    """Read Accept-Language, best first (RFC 9110 section 12.5.4).
+
+    >>> accepted_languages("en;q=0.5, fr-CA, fr;q=0.9, de;q=0")
+    ['fr-CA', 'fr', 'en']
+    """
+    weighed = []
+    for number, item in enumerate(header.split(",")[:20]):
+        tag, _, parameters = item.strip().partition(";")
+        try:
+            weight = float(parameters.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if tag and weight > 0:
+            weighed.append((-weight, number, tag))
+    return [tag for _, _, tag in sorted(weighed)]
+
+
+__all__ = ["Assets", "Pages", "accepted_languages"]

@@ -1,0 +1,134 @@
+"""The table of addresses: application, OPTIONS, OpenAPI document and tests are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from litestar import Response
+
+from timeline.api.answers import AnyRequest
+from timeline.api.pages import Assets, Pages
+from timeline.api.reads import CLOCKS, DENSITY_PARAMETERS, RECORD_TYPES, TOPIC_PARAMETERS, Reads
+from timeline.api.writes import JSON, LINES, PATCH, Writes
+from timeline.chronicle import Timeline
+from timeline.formats import FORMATS
+from timeline.model import Actor, Event, Source
+from timeline.query import PARAMETERS, Parameter
+
+Handler = Callable[[AnyRequest], Awaitable[Response[Any]]]
+ALL: Final = tuple(parameter.name for parameter in PARAMETERS)
+
+OWN: Final = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("f", "Format of the answer; without it the Accept header decides", "csv", choices=tuple(FORMATS)),
+        Parameter("after", "Id after which the list goes on", "donald-trump"),
+        Parameter("buckets", "Most buckets, 1..240", "120", default="240", number=True),
+        Parameter("reason", "Why; shown to readers"),
+    )
+}
+RECORD_PARAMETERS: Final = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter("after", "Position after which to go on", "120", default="0", number=True),
+        Parameter("limit", "Records in one page, 1..1000", "50", default="50", number=True),
+        Parameter("f", "Format of the answer; without it the Accept header decides", choices=tuple(RECORD_TYPES)),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one address. `answers` are the statuses beside those every address can give."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    scope: str = "read"
+    parameters: tuple[Parameter, ...] = ()
+    body: type | str | None = None
+    accepts: tuple[str, ...] = ()
+    answer: str = "Object"
+    types: tuple[str, ...] = ("application/json",)
+    statuses: tuple[int, ...] = (200,)
+    headers: tuple[str, ...] = field(default=())
+    documented: bool = True
+
+
+def parameters(*names: str) -> tuple[Parameter, ...]:
+    """Look parameters up by name."""
+    known = {parameter.name: parameter for parameter in PARAMETERS} | OWN
+    return tuple(known[name] for name in names)
+
+
+def table(timeline: Timeline, assets: Assets) -> list[Route]:
+    """Give every route of this timeline."""
+    return [*_reads(Reads(timeline)), *_writes(Writes(timeline)), *_pages(Pages(timeline, assets), assets)]
+
+
+def _reads(reads: Reads) -> list[Route]:
+    page_types = tuple(format_.media_type.partition(";")[0] for format_ in FORMATS.values())
+    events: dict[str, Any] = {"parameters": parameters(*ALL, "f"), "answer": "EventPage", "types": page_types}
+    own_events: dict[str, Any] = {**events, "parameters": parameters(*(name for name in ALL if name != "actor"), "f")}
+    listed = parameters("q", "limit", *CLOCKS, "after")
+    clocks = parameters(*CLOCKS)
+    return [
+        Route("GET", "/v1", reads.index, "What this is and how far it goes"),
+        Route("GET", "/v1/events", reads.events, "Events in chronological order", **events),
+        Route("GET", "/v1/events/{id}", reads.event, "One event", parameters=parameters("lang", *CLOCKS),
+              answer="EventBody"),
+        Route("GET", "/v1/events/{id}/history", reads.history, "Every revision of an event, with what changed and why",
+              parameters=clocks),
+        Route("GET", "/v1/actors", reads.actors, "Actors in order of id", parameters=listed),
+        Route("GET", "/v1/actors/{id}", reads.actor, "One actor", parameters=clocks, answer="Actor"),
+        Route("GET", "/v1/actors/{id}/timeline", reads.actor_timeline, "The chronological view of an actor",
+              **own_events),
+        Route("GET", "/v1/sources", reads.sources, "Sources in order of id", parameters=listed),
+        Route("GET", "/v1/sources/{id}", reads.source, "One source", parameters=clocks, answer="Source"),
+        Route("GET", "/v1/topics", reads.topics, "Topics with the number of events under each", parameters=clocks),
+        Route("GET", "/v1/topics/{id}/positions", reads.positions,
+              "Who stood where on a topic, in order, with the changes of stance marked",
+              parameters=parameters(*TOPIC_PARAMETERS)),
+        Route("GET", "/v1/density", reads.density, "Counts of events by bucket of time",
+              parameters=parameters(*DENSITY_PARAMETERS, "buckets")),
+        Route("GET", "/v1/records", reads.records, "The log itself", parameters=tuple(RECORD_PARAMETERS.values()),
+              types=tuple(RECORD_TYPES.values())),
+        Route("GET", "/v1/records/{position}", reads.record, "One record of the log"),
+    ]
+
+
+def _writes(writes: Writes) -> list[Route]:
+    writing: dict[str, Any] = {"scope": "write"}
+    changed = (200, 201)
+    return [
+        Route("POST", "/v1/events", writes.record, "Record an event", body=Event, accepts=JSON, answer="EventBody",
+              statuses=changed, headers=("Idempotency-Key", "If-None-Match"), **writing),
+        Route("PATCH", "/v1/events/{id}", writes.revise, "Revise an event: a merge patch (RFC 7396) and a reason",
+              body="EventPatch", accepts=PATCH, answer="EventBody", headers=("Idempotency-Key", "If-Match"), **writing),
+        Route("DELETE", "/v1/events/{id}", writes.retract, "Retract an event; its history stays",
+              parameters=parameters("reason"), answer="EventBody", headers=("Idempotency-Key", "If-Match"), **writing),
+        Route("PUT", "/v1/actors/{id}", writes.describe_actor, "Describe an actor", body=Actor, accepts=JSON,
+              answer="Actor", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
+        Route("PUT", "/v1/sources/{id}", writes.describe_source, "Describe a source", body=Source, accepts=JSON,
+              answer="Source", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
+        Route("POST", "/v1/records", writes.batch, "Append changes together: all of them, or none", body="Batch",
+              accepts=LINES, statuses=changed, headers=("Idempotency-Key",), **writing),
+    ]
+
+
+def _pages(pages: Pages, assets: Assets) -> list[Route]:
+    shown: dict[str, Any] = {"documented": False, "types": ("text/html",)}
+    return [
+        Route("GET", "/", pages.timeline, "The timeline as a page", **shown),
+        Route("GET", "/events/{id}", pages.event, "One event as a page", **shown),
+        Route("GET", "/actors", pages.actors, "Actors as a page", **shown),
+        Route("GET", "/actors/{id}", pages.actor, "One actor as a page", **shown),
+        Route("GET", "/topics", pages.topics, "Topics as a page", **shown),
+        Route("GET", "/topics/{id}", pages.topic, "One topic as a page", **shown),
+        Route("GET", "/problems/{code}", pages.problem, "A problem type explained", **shown),
+        Route("GET", "/docs", pages.docs, "This documentation", **shown),
+        Route("GET", "/assets/{name}", assets.get, "Style sheets and scripts", documented=False),
+    ]

@@ -1,0 +1,60 @@
+"""Serving with granian: one process, one writer, a clean end on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from timeline.api.app import create_app
+from timeline.chronicle import Timeline
+from timeline.errors import Invalid
+from timeline.tokens import Tokens, tokens_path
+
+GRACE: Final = 3.0
+"""Seconds open connections get at the end."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def run(
+    path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
+) -> None:
+    """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
+
+    Raises:
+        Busy: another process is writing the log.
+        Invalid: the port cannot be had.
+
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with Timeline.open(path) as timeline:
+        timeline.announce(f"http://{host}:{port}")
+        app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra)
+        uvloop.run(_serve(app, host, port))
+
+
+async def _serve(app: Any, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_access=False, log_enabled=False,
+                    websockets=False)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    try:
+        await server.serve()
+    except OSError as error:
+        raise Invalid(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None

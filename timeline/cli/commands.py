@@ -1,0 +1,19 @@
+"""Which commands there are."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from timeline.cli.care import doctor, rebuild, verify
+from timeline.cli.demo import demo
+from timeline.cli.reading import export, history, show
+from timeline.cli.serving import bench, serve, token
+from timeline.cli.writing import import_
+
+ALL = (demo, serve, import_, export, show, history, verify, rebuild, token, doctor, bench)
+
+
+def attach(group: click.RichGroup) -> None:
+    """Add every command to the root command."""
+    for command in ALL:
+        group.add_command(command)

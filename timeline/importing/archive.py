@@ -1,0 +1,139 @@
+"""A whole log as NDJSON: records with the exact bytes that were hashed, out and in again.
+
+One line a record: ``{"position":1,"header":"...","parts":[{"name":"body","salt":"<hex>","bytes":"..."}]}``, with the
+idempotency receipt that belongs to it alone, if there is one. Read into an empty log it gives the same Merkle root;
+read into a log it began as, it adds what is missing; any other log refuses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from timeline.chronicle import Timeline
+from timeline.errors import Conflict, Fault, Invalid, Malformed, TimelineError
+from timeline.importing.rows import File
+from timeline.log import Part, Record
+from timeline.log.sqlite import LogFile
+
+BATCH = 500
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+Adoptable = tuple[Record, str | None, bytes | None]
+
+
+class PartLine(Struct, forbid_unknown_fields=True):
+    """One part of a record."""
+
+    name: str
+    salt: Hex
+    bytes: str
+
+
+class ReceiptLine(Struct, forbid_unknown_fields=True):
+    """What an idempotency key was used for."""
+
+    key: str
+    digest: Hex
+
+
+class RecordLine(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One record."""
+
+    position: int
+    header: str
+    parts: list[PartLine]
+    receipt: ReceiptLine | None = None
+
+
+_decoder = msgspec.json.Decoder(RecordLine)
+_encode = msgspec.json.Encoder().encode
+
+
+def write_log(log: LogFile) -> Iterator[bytes]:
+    """Yield the lines of a log. It may be written meanwhile: it ends where it ended when this began."""
+    size = log.size()
+    receipts = _receipts(log)
+    waiting = next(receipts, None)
+    for record in log.read(0, size):
+        receipt = None
+        while waiting is not None and waiting[0] <= record.position:
+            if waiting[0] == record.position and receipt is None:
+                receipt = ReceiptLine(waiting[1], waiting[2].hex())
+            waiting = next(receipts, None)
+        parts = [PartLine(part.name, part.salt.hex(), part.data.decode()) for part in record.parts]
+        yield _encode(RecordLine(record.position, record.header_bytes.decode(), parts, receipt)) + b"\n"
+
+
+def _receipts(log: LogFile) -> Iterator[tuple[int, str, bytes]]:
+    query = "SELECT first, key, digest FROM receipt WHERE first = last ORDER BY first, key"
+    yield from log.connection().cursor().execute(query)
+
+
+def read_log(timeline: Timeline, file: File, lines: Iterable[bytes], progress: Callable[[int], None]) -> int:
+    """Adopt the records of a log's lines that this log does not hold yet; gives how many.
+
+    Raises:
+        Malformed: a line is no record of a log.
+        Invalid: a record contradicts its own hashes, or is not the next one.
+        Conflict: this log holds another record at one of the positions.
+
+    """
+    held, count = timeline.records(), 0
+    batch: list[tuple[int, Adoptable]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        item = _record(file, number, line)
+        record = item[0]
+        if record.position <= timeline.position and not batch:
+            _same(next(held), record, file, number)
+            continue
+        batch.append((number, item))
+        if len(batch) == BATCH:
+            count += _adopt(timeline, file, batch)
+            progress(count)
+            batch = []
+    return count + (_adopt(timeline, file, batch) if batch else 0)
+
+
+def _same(mine: Record, other: Record, file: File, number: int) -> None:
+    if (mine.position, mine.header_bytes) != (other.position, other.header_bytes):
+        detail = (f"this log holds another record at position {mine.position}: "
+                  "a log goes into an empty log, or into one it began as")
+        raise _placed(Conflict(detail), file, number)
+
+
+def _record(file: File, number: int, line: bytes) -> Adoptable:
+    try:
+        read = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _placed(Malformed(f"not a record of a log: {error}"), file, number) from None
+    parts = tuple(Part(part.name, bytes.fromhex(part.salt), part.bytes.encode()) for part in read.parts)
+    record = Record(read.position, read.header.encode(), parts)
+    if read.receipt is None:
+        return record, None, None
+    return record, read.receipt.key, bytes.fromhex(read.receipt.digest)
+
+
+def _adopt(timeline: Timeline, file: File, batch: Sequence[tuple[int, Adoptable]]) -> int:
+    """Adopt a batch; where it fails, go one by one to name the line."""
+    try:
+        timeline.adopt([item for _, item in batch])
+    except TimelineError as error:
+        if len(batch) == 1:
+            raise _placed(error, file, batch[0][0]) from None
+        for one in batch:
+            _adopt(timeline, file, [one])
+        raise Invalid(f"{file.name}: {error.detail}") from None
+    return len(batch)
+
+
+def _placed(error: TimelineError, file: File, number: int) -> TimelineError:
+    detail = f"{file.name}, line {number:,}: {error.detail}; what came before it is in and stays in"
+    return type(error)(detail, faults=(Fault(f"{file.name}:{number}", error.detail),), **error.members)
+
+
+__all__ = ["read_log", "write_log"]

@@ -1,0 +1,353 @@
+"""Rows to records: batches that enter whole or not at all, in order, and can be sent again without harm.
+
+While one batch is written the next one is read: there is never more than one on its way, so that what is in the log is
+always a beginning of what was sent. Each change carries an idempotency key made from its content, so a second run of
+the same import finds everything in place, and an import that was cut off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from timeline.chronicle import Timeline
+from timeline.errors import Conflict, Fault, NotFound, TimelineError
+from timeline.importing.archive import read_log
+from timeline.importing.rows import File, Row, column, rows, sniff
+from timeline.log.sqlite import LogFile
+from timeline.records import AnyChange, EventRecorded, EventRevised, canonical, difference, plain, settle
+from timeline.views.projector import event_of
+from timeline.writer import Appended
+
+BATCH: Final = 1000
+MAX_FAULTS: Final = 20
+MAX_BYTES: Final = 800_000
+"""Most canonical bytes in a batch (but for one change that is larger): a server takes 1 MB at once."""
+
+ASK: Final = 500
+"""Most keys looked up in one statement."""
+
+
+class Item(NamedTuple):
+    """One change on its way, and where it came from."""
+
+    file: File
+    line: int
+    change: AnyChange
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an import did. `unchanged` rows were in the log already."""
+
+    read: int = 0
+    new: int = 0
+    unchanged: int = 0
+    revised: int = 0
+    position: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def settled(self) -> int:
+        """How many changes are certainly in the log."""
+        return self.new + self.unchanged
+
+
+class Target(Protocol):
+    """Where changes go."""
+
+    def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
+        """Append changes together, or none of them."""
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Tell which of the keys were used before."""
+
+    def current(self, event_id: str) -> dict[str, Any] | None:
+        """Give the present body of an event."""
+
+
+class Local:
+    """A log on this machine, opened for writing."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        """Write to this timeline."""
+        self.timeline = timeline
+        self._log: LogFile | None = LogFile(timeline.path) if timeline.position else None
+
+    def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
+        """Queue the changes."""
+        return self.timeline.submit(changes)
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Look the keys up in the log as it is committed; in a log that was empty at the start there are none."""
+        found: set[str] = set()
+        if self._log is not None:
+            author = f"{self.timeline.author}\n"
+            for start in range(0, len(keys), ASK):
+                asked = [author + key for key in keys[start : start + ASK]]
+                query = f"SELECT key FROM receipt WHERE key IN ({','.join('?' * len(asked))})"  # noqa: S608 - only marks
+                found |= {row[0].removeprefix(author) for row in self._log.connection().execute(query, asked)}
+        return found
+
+    def current(self, event_id: str) -> dict[str, Any] | None:
+        """Read the event."""
+        try:
+            return self.timeline.event(event_id)
+        except NotFound:
+            return None
+
+    def close(self) -> None:
+        """Close what was opened to look."""
+        if self._log is not None:
+            self._log.close()
+
+
+class Importer:
+    """One import run. `progress(outcome)` is called after each batch."""
+
+    def __init__(
+        self, target: Target, *, revise: str | None = None, progress: Callable[[Outcome], None] = lambda _: None
+    ) -> None:
+        """Import into `target`; with `revise`, a reason, events that say something else now are corrected."""
+        self.outcome = Outcome()
+        self._target, self._revise, self._progress = target, revise, progress
+        self._seen: Counter[bytes] = Counter()
+        self._faults: list[tuple[TimelineError, str, Fault]] = []
+        self._bytes = 0
+        self._pending: tuple[list[Item], Future[list[Appended]]] | None = None
+
+    def run(self, files: Iterable[File]) -> Outcome:
+        """Import files in order.
+
+        Raises:
+            TimelineError: of the kind of the first fault; its faults name file, line and field.
+            KeyboardInterrupt: from the user, once what was on its way has arrived.
+
+        """
+        batch: list[Item] = []
+        try:
+            for file in files:
+                batch = self._file(file, batch)
+            self._flush(batch)
+            self._settle()
+        except KeyboardInterrupt:
+            with suppress(TimelineError):
+                self._settle()
+            raise
+        if self._faults:
+            raise self._failure()
+        return self.outcome
+
+    def _file(self, file: File, batch: list[Item]) -> list[Item]:
+        with file.open() as stream:
+            lines, kind = sniff(file, stream)
+            if kind == "log":
+                self._flush(batch)
+                self._settle()
+                if not self._faults:
+                    self._adopt(file, lines)
+                return []
+            for row in rows(file, lines):
+                self._take(file, row, batch)
+                if len(batch) >= BATCH or self._bytes >= MAX_BYTES:
+                    self._flush(batch)
+                    batch, self._bytes = [], 0
+                if len(self._faults) >= MAX_FAULTS:
+                    break
+        if file.ignored:
+            self.outcome.notes.append(
+                f"{file.name}: fields that are derived (earliest, latest, recorded_at, revision, ...) were left out of "
+                f"{file.ignored:,} events")
+        return batch
+
+    def _adopt(self, file: File, lines: Iterable[bytes]) -> None:
+        if not isinstance(self._target, Local):
+            raise Conflict(f"{file.name} is a log: only a log on this machine can take it over, not a server")
+        timeline, before = self._target.timeline, self.outcome.new
+
+        def adopted(count: int) -> None:
+            self.outcome.new = before + count
+            self._progress(self.outcome)
+
+        adopted(read_log(timeline, file, lines, adopted))
+        self.outcome.read += self.outcome.new - before
+        self.outcome.position = timeline.position
+
+    def _take(self, file: File, row: Row, batch: list[Item]) -> None:
+        self.outcome.read += 1
+        if row.change is None:
+            self._fault(file, row.line, row.error or TimelineError("unreadable"))
+        elif not self._faults:
+            try:
+                batch.append(Item(file, row.line, self._keyed(row.change)))
+            except TimelineError as error:
+                self._fault(file, row.line, error)
+
+    def _keyed(self, change: AnyChange) -> AnyChange:
+        """Give a change its key, unless it brought one: its content, and the how-manieth of that content it is."""
+        content = _canonical(change)
+        self._bytes += len(content)
+        if change.key is not None:
+            return change
+        digest, number = sha256(content), 1
+        if not (isinstance(change, EventRecorded) and change.event.id is not None):
+            self._seen[digest.digest()] += 1
+            number = self._seen[digest.digest()]
+        return msgspec.structs.replace(change, key=f"import:{digest.hexdigest()}-{number}")
+
+    # ------------------------------------------------------------------ batches
+
+    def _flush(self, batch: list[Item]) -> None:
+        """Send a batch once the one before it has arrived; after a fault nothing more is sent."""
+        self._settle()
+        if self._faults or not batch:
+            return
+        fresh = self._unknown(batch)
+        if fresh:
+            self._pending = fresh, self._target.submit([item.change for item in fresh])
+
+    def _unknown(self, batch: list[Item]) -> list[Item]:
+        """Leave out what an earlier run brought in: a key made from the content needs no second look."""
+        known = self._target.known([item.change.key or "" for item in batch])
+        fresh = [item for item in batch if not (item.change.key in known and item.change.key.startswith("import:"))]
+        self.outcome.unchanged += len(batch) - len(fresh)
+        return fresh
+
+    def _settle(self) -> None:
+        """Wait for the batch on its way."""
+        if self._pending is None:
+            return
+        (batch, future), self._pending = self._pending, None
+        try:
+            self._count(future.result())
+        except TimelineError as error:
+            self._rescue(batch, error)
+        self._progress(self.outcome)
+
+    def _count(self, answers: Sequence[Appended]) -> None:
+        new = sum(answer.new for answer in answers)
+        self.outcome.new += new
+        self.outcome.unchanged += len(answers) - new
+        self.outcome.position = max([self.outcome.position, *(answer.position for answer in answers)])
+
+    def _rescue(self, batch: list[Item], error: TimelineError) -> None:
+        """Find out what is wrong with a batch; an event that is there already need not be."""
+        number, faults = _located(error, len(batch))
+        if number is None or not (isinstance(error, Conflict) and "revision" in error.members):
+            item = batch[number or 0]
+            for fault in faults:
+                if number is None:
+                    fault = fault._replace(detail=f"{fault.detail} (in a batch that begins at this line)")
+                self._fault_at(item.file, item.line, error, fault)
+            return
+        before, rest = batch[:number], batch[number:]
+        if self._revise is not None and before:  # a correction needs what it corrects to be there
+            self._again(before)
+            rest = [] if self._faults else rest
+        else:
+            rest = batch
+        settled = self._reconciled(rest)
+        if not self._faults and settled:
+            self._again(settled)
+
+    def _again(self, batch: list[Item]) -> None:
+        try:
+            self._count(self._target.submit([item.change for item in batch]).result())
+        except TimelineError as error:
+            self._rescue(batch, error)
+
+    def _reconciled(self, batch: list[Item]) -> list[Item]:
+        """Drop what is in the log as it is, turn what is there otherwise into corrections, or say what is wrong."""
+        kept: list[Item] = []
+        first: dict[str, Item] = {}
+        for item in self._unknown(batch):
+            change = item.change
+            if not isinstance(change, EventRecorded) or change.event.id is None:
+                kept.append(item)
+                continue
+            current = self._target.current(change.event.id)
+            if current is None:
+                twin = first.setdefault(change.event.id, item)
+                if twin is item or self._revise is not None or twin.change.key == change.key:
+                    kept.append(item)
+                else:
+                    self._taken(item, f"line {twin.line:,} of {twin.file.name} records it with other content")
+            elif (new := self._correction(item, current)) is not None:
+                kept.append(new)
+        return kept
+
+    def _correction(self, item: Item, current: dict[str, Any]) -> Item | None:
+        """Give the change that makes the event say what the row says; None where it does."""
+        change = item.change
+        if not isinstance(change, EventRecorded):
+            return item
+        old, new = plain(event_of(current)), plain(settle(change).event)
+        patch = difference(old, new)
+        if not patch:
+            self.outcome.unchanged += 1
+            return None
+        if self._revise is None or "retracted" in current or "merged_into" in current:
+            gone = "was retracted or merged" if {"retracted", "merged_into"} & current.keys() else ""
+            self._taken(item, gone or f"is in the log with other content ({', '.join(sorted(patch))})")
+            return None
+        self.outcome.revised += 1
+        revised = EventRevised(id=str(change.event.id), patch=patch, reason=self._revise, key=change.key)
+        return item._replace(change=revised)
+
+    def _taken(self, item: Item, why: str) -> None:
+        event_id = item.change.event.id if isinstance(item.change, EventRecorded) else ""
+        advice = "choose another id" if "retracted" in why else 'leave it out, or correct it with --revise "reason"'
+        detail = f"event {event_id} {why}: {advice}"
+        self._fault_at(item.file, item.line, Conflict(detail), Fault("/event/id", detail))
+
+    # ------------------------------------------------------------------ faults
+
+    def _fault(self, file: File, line: int, error: TimelineError) -> None:
+        for fault in error.faults or (Fault("", error.detail),):
+            self._fault_at(file, line, error, fault)
+
+    def _fault_at(self, file: File, line: int, error: TimelineError, fault: Fault) -> None:
+        if len(self._faults) < MAX_FAULTS:
+            pointer = fault.pointer
+            if file.kind == "csv":
+                pointer = f"column {column(pointer)}" if pointer else ""
+            place = f"{file.name}:{line}" + (f": {pointer}" if pointer else "")
+            self._faults.append((error, f"line {line:,} of {file.name}", Fault(place, fault.detail)))
+
+    def _failure(self) -> TimelineError:
+        faults = tuple(fault for _, _, fault in self._faults)
+        first, where, _ = self._faults[0]
+        count = f"{MAX_FAULTS} or more" if len(faults) >= MAX_FAULTS else len(faults)
+        more = f" ({count} faults)" if len(faults) > 1 else ""
+        detail = (f"imported {self.outcome.settled:,} changes; fix {where}{more} and run the same command again: "
+                  "what is in stays in")
+        return type(first)(detail, faults=faults, imported=self.outcome.settled)
+
+
+def _canonical(change: AnyChange) -> bytes:
+    try:
+        return canonical(change)
+    except UnicodeEncodeError:
+        settle(change)
+        raise
+
+
+def _located(error: TimelineError, size: int) -> tuple[int | None, Sequence[Fault]]:
+    """Take the number of the change out of an error's pointers: a batch of one has none in them."""
+    faults = error.faults or (Fault("", error.detail),)
+    if size == 1:
+        return 0, faults
+    head, _, _ = faults[0].pointer.removeprefix("/").partition("/")
+    if not (faults[0].pointer.startswith("/") and head.isdigit()):
+        return None, faults
+    return int(head), [Fault(fault.pointer[len(head) + 1 :], fault.detail) for fault in faults]
+
+
+__all__ = ["BATCH", "Importer", "Local", "Outcome", "Target"]
