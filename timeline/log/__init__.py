@@ -49,8 +49,7 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     when: tuple[int | None, int | None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """A record before it has a place: everything but position, time, salts and stream sequences.
 
     The first of `streams` is the record's subject: the event, actor or source it is about.
@@ -66,8 +65,7 @@ class Draft:
     when: tuple[int | None, int | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One part as stored. `data` are the exact bytes committed to."""
 
     name: str

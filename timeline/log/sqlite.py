@@ -412,13 +412,15 @@ def read_records(connection: sqlite3.Connection, after: int, limit: int | None) 
 
 
 def _assemble(rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
-    parts: list[Part] = []
-    for number, (position, header, name, salt, data) in enumerate(rows):
+    place, bytes_ = rows[0][:2]
+    parts: tuple[Part, ...] = ()
+    for position, header, name, salt, data in rows:
+        if position != place:
+            yield Record(place, bytes_, parts)
+            place, bytes_, parts = position, header, ()
         if name is not None:
-            parts.append(Part(name, salt, data))
-        if number + 1 == len(rows) or rows[number + 1][0] != position:
-            yield Record(position, header, tuple(parts))
-            parts = []
+            parts = (*parts, Part(name, salt, data))
+    yield Record(place, bytes_, parts)
 
 
 def stored_hashes(connection: sqlite3.Connection, level: int, start: int, stop: int) -> list[bytes]:

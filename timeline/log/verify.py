@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 import msgspec
 
@@ -18,6 +19,7 @@ from timeline.log import Head, Header, Record, commitment, decode_header, encode
 from timeline.log.sqlite import read_records
 
 PROGRESS_EVERY = 10_000
+_NOTHING = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class _State:
         self.recorded_at = ""
         self.parts = 0
         self.streams: dict[str, tuple[int, int]] = {}
-        self.leaves = _column(connection, "SELECT leaf_hash FROM record ORDER BY position")
+        rows = connection.execute("SELECT leaf_hash FROM record ORDER BY position")
+        self.leaves: Iterator[bytes] = map(itemgetter(0), rows)
         self.tiles: list[tuple[int, int, bytes]] = []
 
     def check(self, record: Record) -> Finding | None:
@@ -105,7 +108,10 @@ class _State:
         return None
 
     def _check_parts(self, header: Header, record: Record) -> Finding | None:
-        stored = {part.name: part for part in record.parts}
+        if [(part.name, commitment(part.salt, part.data)) for part in record.parts] == header.parts:
+            self.parts += len(header.parts)
+            return None
+        stored = {part.name: part for part in record.parts}  # something is wrong: say what
         for name, promised in header.parts:
             part = stored.pop(name, None)
             if part is None:
@@ -118,12 +124,13 @@ class _State:
         return None
 
     def _check_streams(self, header: Header) -> Finding | None:
+        streams, position = self.streams, header.position
         for stream, sequence, previous in header.streams:
-            count, last = self.streams.get(stream, (0, 0))
-            if (sequence, previous) != (count + 1, last):
+            if streams.get(stream, _NOTHING) != (sequence - 1, previous):
+                count, last = streams.get(stream, _NOTHING)
                 wanted = f"number {count + 1} after position {last}"
                 return Finding(header.position, "stream", f"{stream}: expected {wanted}, found {sequence}, {previous}")
-            self.streams[stream] = (sequence, header.position)
+            streams[stream] = (sequence, position)
         return None
 
     def _check_tiles(self) -> Finding | None:
@@ -165,11 +172,6 @@ def _tile_count(size: int) -> int:
     while size:
         count, size = count + size, size >> merkle.TILE
     return count
-
-
-def _column(connection: sqlite3.Connection, query: str) -> Iterator[bytes]:
-    cursor = connection.cursor()
-    yield from (row[0] for row in cursor.execute(query))
 
 
 __all__ = ["Finding", "Report", "verify"]
