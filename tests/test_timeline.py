@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from timeline import Timeline, TimelineError, chronicle, parse_query
+from timeline import Timeline, TimelineError, parse_query
 from timeline.chronicle import rebuild_views, verify_file
 from timeline.errors import Busy, Conflict, Corrupt, Fault, Invalid, NotFound, VersionMismatch
 from timeline.log import Draft, Part, Record
@@ -834,7 +834,7 @@ def test_a_question_that_takes_too_long_is_too_costly(timeline, monkeypatch):
     from timeline.errors import TooCostly
 
     timeline.append([event(f"e{number}") for number in range(1000)])
-    monkeypatch.setattr(reading, "BUDGET", -1.0)
+    monkeypatch.setattr("timeline.reading.BUDGET", -1.0)
     with pytest.raises(TooCostly, match="narrow the date range or add a filter"):
         timeline.ask(parse_query([("limit", "1000")]))
     monkeypatch.undo()

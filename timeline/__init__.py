@@ -1,8 +1,8 @@
-"""A chronicle you can cite: dated events in an immutable log, chronological views per actor, snapshots anyone can check.
+"""A chronicle you can cite: dated events in an immutable log, read in chronological views per actor.
 
-    >>> from timeline import Timeline, parse
-    >>> parse("2025-08-15").earliest
-    1755216000
+>>> from timeline import Timeline, parse
+>>> parse("2025-08-15").earliest
+1755216000
 """
 
 from timeline.chronicle import Answer, ReadOnlyTimeline, Timeline

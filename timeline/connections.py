@@ -45,7 +45,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """Open a read-only connection. `NotFound` where there is no such file."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
     except sqlite3.OperationalError:
         raise NotFound(f"no database at {path.name}") from None
     try:

@@ -1,4 +1,4 @@
-"""Deciding: may this change enter the log, and as what record?
+"""Decide whether a change may enter the log, and as what record.
 
 A decision is taken inside the writer, against views known to be at the head, and is a pure function of the change and
 that state. It answers with a `Draft` to be sealed, or with nothing where the change would change nothing.

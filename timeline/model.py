@@ -1,9 +1,9 @@
 """Events, actors and sources: the words of the domain as values.
 
 Every struct is frozen, refuses unknown fields and leaves defaults out when it is written, so that a value has one
-canonical form. (Where a default has meaning of its own, such as a status, it is made by a factory: msgspec then writes
-it out, and a stored event never changes because a default did.) Two kinds of text are parsed at the door rather than carried as strings: dates (`timeline.edtf`) and
-coordinates (`Degrees`).
+canonical form. Where a default has meaning of its own, such as a status, it is made by a factory: msgspec then writes
+it out, and a stored event never changes because a default did. Two kinds of text are parsed at the door rather than
+carried as strings: dates (`timeline.edtf`) and coordinates (`Degrees`).
 
 Why coordinates are decimal text in storage: the log's canonical profile has no floats (RFC 8785 number formatting is
 where JSON implementations differ). An integer of 1e-7 degree, as first drafted, would give ``lat`` another unit in the
@@ -308,7 +308,7 @@ def decode_hook(expected: type, value: Any) -> Any:  # noqa: ANN401 - the signat
     """Turn JSON text into a date, and a JSON number or text into degrees (msgspec `dec_hook`)."""
     if expected is Edtf:
         if not isinstance(value, str):
-            msg = f"expected an EDTF date in quotes, such as \"2025-08-15\", got {value!r}"[:120]
+            msg = f'expected an EDTF date in quotes, such as "2025-08-15", got {value!r}'[:120]
             raise ValueError(msg)
         return parse(value)
     if expected is Degrees:

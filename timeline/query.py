@@ -1,4 +1,4 @@
-"""Questions to a timeline: one table of parameters that the API, the command line, the documentation and the tests share.
+"""Questions to a timeline: one table of parameters that API, command line, documentation and tests share.
 
 A question is parsed once into a frozen `Query` with every default filled in and every date resolved to seconds, so that
 the same question always has the same normal form: cache keys, ETags and cursors are made from it.
@@ -66,9 +66,10 @@ PARAMETERS: Final = (
     Parameter("source", "Id of a source that is cited", "", repeatable=True),
     Parameter("related", "Id of an event that the events answer, deny, follow or belong to", "alaska-summit",
               repeatable=True),
-    Parameter("q", 'Words in title, summary, translations, place, actors and topics; "..." for a phrase', "boots ground"),
-    Parameter("reported_by", "What had certainly been reported by then: each event as the sources published by that time "
-              "told it", "2025-08-18"),
+    Parameter("q", 'Words in title, summary, translations, place, actors and topics; "..." for a phrase',
+              "boots ground"),
+    Parameter("reported_by", "What had certainly been reported by then: each event as the sources published by that "
+              "time told it", "2025-08-18"),
     Parameter("at", "Position of the log: the state after that many records, for ever the same", "120", number=True),
     Parameter("as_of", "Time on the recorded clock: what this log knew then (EDTF or RFC 3339)", "2026-01-01"),
     Parameter("tz", "IANA zone in which dates of the question are read", "Europe/Paris", default="UTC"),

@@ -147,7 +147,8 @@ def _query_parameter(parameter: Parameter) -> dict[str, Any]:
         schema["default"] = int(parameter.default) if parameter.number else parameter.default
     if parameter.repeatable:
         schema = {"type": "array", "items": schema}
-    described: dict[str, Any] = {"name": parameter.name, "in": "query", "description": parameter.description, "schema": schema}
+    described: dict[str, Any] = {"name": parameter.name, "in": "query", "schema": schema}
+    described["description"] = parameter.description
     if parameter.name == "reason":
         described["required"] = True
     if parameter.example and not parameter.repeatable:

@@ -21,11 +21,7 @@ DAYS: Final = 36 * 365
 SEED: Final = 20251121
 
 _ROLES: Final = ("speaker", "participant", "host", "subject", "addressee", "relayer", "reporter")
-_WORDS: Final = (
-    "summit talks on the guarantees of a ceasefire between delegations after ministers met envoys in private and "
-    "agreed nothing while troops withdrew from positions near the river as parliament debated sanctions energy prices "
-    "grain exports prisoners bridges borders treaties elections budgets inspections aid convoys radar"
-).split()
+_WORDS: Final = ["summit", "talks", "on", "the", "guarantees", "of", "a", "ceasefire", "between", "delegations", "after", "ministers", "met", "envoys", "in", "private", "and", "agreed", "nothing", "while", "troops", "withdrew", "from", "positions", "near", "the", "river", "as", "parliament", "debated", "sanctions", "energy", "prices", "grain", "exports", "prisoners", "bridges", "borders", "treaties", "elections", "budgets", "inspections", "aid", "convoys", "radar"]
 _LONGER: Final = ((0.80, 0, 0), (0.88, 1, 6), (0.94, 7, 60), (0.97, 61, 364), (1.0, 365, 20_000))
 """(share up to here, fewest, most days beyond the first)."""
 

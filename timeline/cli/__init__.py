@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 internal error, 2 usage or content, 3 not found, 4 conflic
 7 the log is damaged, 130 interrupted.
 """
 
+from timeline.cli.commands import attach
 from timeline.cli.root import cli, main
 
+attach(cli)
 __all__ = ["cli", "main"]

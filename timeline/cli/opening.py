@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def present(path: Path) -> Path:
     """Give the path back, or say how to make a log there."""
     if not path.is_file():
-        raise NotFound(f"there is no log at {path}: `timeline demo` or `timeline import FILE` makes one, --db chooses one")
+        raise NotFound(f"there is no log at {path}: `timeline import FILE` makes one, --db chooses another")
     return path
 
 

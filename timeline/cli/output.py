@@ -5,6 +5,7 @@ Text from the log is never read as markup. Without a terminal there are no colou
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ WIDE = 120
 def plain_streams() -> None:
     """Let no character be a reason to fail: what the terminal cannot show becomes an escape."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -46,7 +47,8 @@ def print_json(value: object) -> None:
 
 def write(data: bytes) -> None:
     """Write bytes to standard output."""
-    click.get_binary_stream("stdout").write(data)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
 
 
 def say(text: str = "") -> None:
@@ -87,8 +89,9 @@ def progress(description: str, total: float | None, *, bytes_: bool = False) -> 
     from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     amount = DownloadColumn() if bytes_ else MofNCompleteColumn()
-    with Progress(TextColumn("{task.description}", markup=False), BarColumn(), amount, TextColumn("{task.fields[extra]}"),
-                  TimeRemainingColumn(), console=console(error=True), transient=True) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), amount, TextColumn("{task.fields[extra]}"),
+               TimeRemainingColumn())
+    with Progress(*columns, console=console(error=True), transient=True) as bar:
         bar.add_task(description, total=total, extra="")
         yield bar
 

@@ -6,8 +6,8 @@ An error is one line that says what to do, with its faults below; the exit code 
 from __future__ import annotations
 
 import os
-import sys
 import sqlite3
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,23 +59,22 @@ class Root(click.RichGroup):
 def _explained(error: BaseException) -> int:
     """Say what went wrong and give the exit code."""
     match error:
-        case click.exceptions.Exit():
-            return int(error.exit_code)
         case SystemExit():
-            return error.code if isinstance(error.code, int) else 1
+            code = error.code if isinstance(error.code, int) else EXIT_INTERNAL
         case click.ClickException():
             error.show()
-            return error.exit_code
+            code = error.exit_code
         case click.Abort() | KeyboardInterrupt():
-            return EXIT_INTERRUPTED
+            code = EXIT_INTERRUPTED
         case TimelineError():
             complain(error.detail, error.faults)
-            return error.exit_code
+            code = error.exit_code
         case BrokenPipeError():  # `timeline export | head`: the reader has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            code = 0
         case _:
-            return _unforeseen(error)
+            code = _unforeseen(error)
+    return code
 
 
 def _unforeseen(error: BaseException) -> int:
@@ -95,7 +94,7 @@ def _unforeseen(error: BaseException) -> int:
     return EXIT_INTERNAL
 
 
-@click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--db", type=click.Path(path_type=Path, dir_okay=False), default=Path("timeline.db"), show_default=True,
               envvar="TIMELINE_DB", show_envvar=True, help="The log's file.")
 @click.option("--url", envvar="TIMELINE_URL", show_envvar=True, metavar="URL",
@@ -105,15 +104,21 @@ def _unforeseen(error: BaseException) -> int:
 @click.version_option(package_name="timeline", message="timeline %(version)s")
 @click.pass_context
 def cli(context: click.Context, db: Path, url: str | None, token: str | None) -> None:
-    """A chronicle you can cite: dated events in an immutable log, read per actor, topic, place or date range.
+    """Keep a chronicle you can cite: dated events in an immutable log, read per actor, topic or date range.
 
     \b
-    timeline demo                                     a real timeline, ready to look at
-    timeline import events.ndjson people.csv          files into the log; run it twice, nothing changes
-    timeline show --actor karoline-leavitt            what she did and said, in order
-    timeline show --from 2025-08-15 --to 2025-08-19   what happened between two dates
-    timeline export -f csv -o events.csv              a table for a spreadsheet
-    timeline verify                                   has anything been altered?
+    A real timeline, ready to look at:
+      timeline demo
+    Files into the log; run it twice, and nothing changes:
+      timeline import events.ndjson more.csv
+    What she did and said, in order:
+      timeline show --actor karoline-leavitt
+    What happened between two dates:
+      timeline show --from 2025-08-15 --to 2025-08-19
+    A table for a spreadsheet:
+      timeline export -f csv -o events.csv
+    Whether anything has been altered:
+      timeline verify
     """
     source = context.get_parameter_source("db")
     chosen = source is not None and source.name != "DEFAULT"
@@ -122,7 +127,4 @@ def cli(context: click.Context, db: Path, url: str | None, token: str | None) ->
 
 def main() -> NoReturn:
     """Run the command line."""
-    from timeline.cli import commands
-
-    commands.attach(cli)
     cli.main()

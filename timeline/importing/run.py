@@ -242,10 +242,9 @@ class Importer:
         number, faults = _located(error, len(batch))
         if number is None or not (isinstance(error, Conflict) and "revision" in error.members):
             item = batch[number or 0]
+            somewhere = " (in the batch that begins at this line)" if number is None else ""
             for fault in faults:
-                if number is None:
-                    fault = fault._replace(detail=f"{fault.detail} (in a batch that begins at this line)")
-                self._fault_at(item.file, item.line, error, fault)
+                self._fault_at(item.file, item.line, error, fault._replace(detail=fault.detail + somewhere))
             return
         before, rest = batch[:number], batch[number:]
         if self._revise is not None and before:  # a correction needs what it corrects to be there

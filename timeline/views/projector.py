@@ -236,7 +236,7 @@ class Projector:
         self._thing("source", _known(source.id), shown, header, change.reason, "source", words, text, published)
         self._sources = header.position
 
-    def _thing(
+    def _thing(  # noqa: PLR0913 - one table holds actors and sources
         self, type_: str, id_: str, value: Actor | Source, header: Header, reason: str | None, kind: str, words: str,
         text: str | None = None, published: int | None = None,
     ) -> None:

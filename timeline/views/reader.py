@@ -1,4 +1,5 @@
 """Questions answered from the views: every read names the position it speaks of.
+
 How rows are found is decided in `plan`.
 """
 

@@ -1,0 +1,135 @@
+"""A running server, asked and written to by HTTP. The token goes into a header and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from timeline import errors
+from timeline.errors import Busy, Fault, Malformed, NotFound, TimelineError
+from timeline.query import MAX_LIMIT
+from timeline.records import AnyChange, canonical
+from timeline.writer import Appended
+
+BY_STATUS: Final = {
+    each.status: each
+    for each in (errors.TooCostly, errors.Busy, errors.VersionMismatch, errors.Conflict, errors.NotFound,
+                 errors.Forbidden, errors.Unauthorized, errors.Invalid, errors.Malformed)
+}
+Pairs = list[tuple[str, str]]
+
+
+class Page(msgspec.Struct):
+    """One page of events, their bodies as they came."""
+
+    items: list[msgspec.Raw]
+    position: int
+    next: str | None = None
+
+
+class Remote:
+    """One server. Use it in a `with`."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        """Talk to the server at `url`, as the owner of `token`."""
+        headers = {"Accept": "application/json"}
+        if token:
+            if not (token.isascii() and token.isprintable()):
+                raise Malformed("the token is not one: expected tl_...")
+            headers["Authorization"] = f"Bearer {token}"
+        if not url.startswith(("http://", "https://")):
+            raise Malformed(f"--url: expected http://... or https://..., got {url!r}")
+        self._url = url.rstrip("/")
+        self._client = httpx.Client(base_url=self._url, headers=headers, timeout=30.0, trust_env=False)
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        """Use in a `with` block."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        """Finish what is on its way and hang up."""
+        self._pool.shutdown()
+        self._client.close()
+
+    def _request(self, method: str, path: str, **options: Any) -> bytes:  # noqa: ANN401 - options of httpx
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise Busy(f"cannot reach the server at {self._url}: {type(error).__name__}; is it running?") from None
+        if response.is_success:
+            return response.content
+        raise _problem(response)
+
+    # ------------------------------------------------------------------ reading
+
+    def page(self, pairs: Pairs) -> Page:
+        """Ask a question and give the first page."""
+        return msgspec.json.decode(self._request("GET", "/v1/events", params=pairs), type=Page)
+
+    def following(self, page: Page) -> Iterator[str]:
+        """Yield the bodies of a page and of all that follow it."""
+        while True:
+            yield from (bytes(item).decode() for item in page.items)
+            if page.next is None:
+                return
+            page = msgspec.json.decode(self._request("GET", page.next), type=Page)
+
+    def everything(self, pairs: Pairs) -> tuple[int, Iterator[str]]:
+        """Give the position of a question's answer, and all its bodies."""
+        page = self.page([*pairs, ("limit", str(MAX_LIMIT))])
+        return page.position, self.following(page)
+
+    def history(self, event_id: str) -> list[dict[str, Any]]:
+        """Give every revision of an event."""
+        content = self._request("GET", f"/v1/events/{quote(event_id, safe='')}/history")
+        versions: list[dict[str, Any]] = msgspec.json.decode(content)["items"]
+        return versions
+
+    # ------------------------------------------------------------------ `timeline.importing.Target`
+
+    def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
+        """Send changes that enter together or not at all."""
+        return self._pool.submit(self._send, b"\n".join(map(canonical, changes)))
+
+    def _send(self, content: bytes) -> list[Appended]:
+        answer = self._request(
+            "POST", "/v1/records", content=content, headers={"Content-Type": "application/x-ndjson"}
+        )
+        return [msgspec.convert(item, Appended) for item in msgspec.json.decode(answer)["items"]]
+
+    def known(self, keys: Sequence[str]) -> set[str]:  # noqa: ARG002 - a server is not asked: it knows when it is told
+        """Tell nothing: sending a change again is harmless."""
+        return set()
+
+    def current(self, event_id: str) -> dict[str, Any] | None:
+        """Give the present body of an event."""
+        try:
+            body: dict[str, Any] = msgspec.json.decode(self._request("GET", f"/v1/events/{quote(event_id, safe='')}"))
+        except NotFound:
+            return None
+        return body
+
+
+def _problem(response: httpx.Response) -> TimelineError:
+    """Make our own error of a problem document (RFC 9457), or of whatever came instead."""
+    try:
+        document = msgspec.json.decode(response.content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        document = {}
+    kind = BY_STATUS.get(response.status_code)
+    detail = str(document.get("detail") or f"the server answered {response.status_code} {response.reason_phrase}")
+    faults = tuple(
+        Fault(str(item.get("pointer", "")), str(item.get("detail", "")))
+        for item in document.get("errors", []) if isinstance(item, dict)
+    )
+    known = ("type", "title", "status", "detail", "errors")
+    members = {name: value for name, value in document.items() if name not in known}
+    return (kind or TimelineError)(detail, faults=faults, **members)

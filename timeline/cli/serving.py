@@ -1,0 +1,151 @@
+"""`serve`, `token` and `bench`."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from timeline.cli.options import as_json
+from timeline.cli.output import console, note, print_json, say
+from timeline.errors import Malformed
+
+if TYPE_CHECKING:
+    from timeline.cli.root import Settings
+
+SCOPES = ("read", "write", "admin")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.option("--public-read/--private-read", default=None,
+              help="Whether reading needs no token. Has to be said for an address that others can reach.")
+@click.pass_obj
+def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | None) -> None:
+    """Serve the timeline by HTTP. Writing always needs a token (`timeline token create`).
+
+    \b
+    timeline serve
+    timeline serve --host 0.0.0.0 --port 8080 --public-read
+    """
+    if public_read is None and not loopback(host):
+        raise Malformed(f"{host} can be reached by others: add --public-read if everybody may read this timeline, or "
+                        "--private-read if reading needs a token")
+    start(settings.db, host, port, public_read=public_read is not False)
+
+
+def start(path: Path, host: str, port: int, *, public_read: bool = True) -> None:
+    """Run the server until it is told to stop."""
+    from timeline.api import serve as server
+
+    if not path.is_file():
+        note(f"{path} is not there yet: it is made now")
+    server.run(path, host=host, port=port, public_read=public_read)
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke the tokens of a server.
+
+    \b
+    timeline token create newsroom --scope write --expires 2027-01-31
+    timeline token list
+    timeline token revoke 3
+    """
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(SCOPES), default=("write",), show_default=True,
+              help="What it allows: write implies read, admin implies both. Repeatable.")
+@click.option("--expires", metavar="DATE", help="Last day on which it is good (UTC), such as 2027-01-31.")
+@as_json
+@click.pass_obj
+def create(settings: Settings, /, *, name: str, scopes: tuple[str, ...], expires: str | None, as_json: bool) -> None:
+    """Make a token called NAME; what it appends is signed with that name. The secret is shown now and never again."""
+    from timeline.tokens import Tokens, tokens_path
+
+    tokens = Tokens(tokens_path(settings.db))
+    try:
+        secret = tokens.create(name, scopes, expires)
+        number = tokens.all()[-1]["id"]
+    finally:
+        tokens.close()
+    if as_json:
+        print_json({"id": number, "name": name, "scopes": sorted(scopes), "expires": expires, "token": secret})
+        return
+    say(secret)
+    note(f"token {number} for {name} ({', '.join(sorted(scopes))}): this is shown once; keep it as TIMELINE_TOKEN")
+
+
+@token.command("list")
+@as_json
+@click.pass_obj
+def list_(settings: Settings, /, *, as_json: bool) -> None:
+    """List the tokens, without their secrets."""
+    from timeline.tokens import Tokens, tokens_path
+
+    path = tokens_path(settings.db)
+    rows = []
+    if path.is_file():
+        tokens = Tokens(path)
+        rows = tokens.all()
+        tokens.close()
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say("there are no tokens: `timeline token create NAME` makes one")
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    names = ("Id", "Name", "Scopes", "Made", "Expires", "Last used", "Revoked")
+    table = Table(*names, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        cells = (str(row["id"]), row["name"], ", ".join(row["scopes"]),
+                 *(row[name] or "" for name in ("created", "expires", "last_used", "revoked")))
+        table.add_row(*map(Text, cells))
+    console().print(table)
+
+
+@token.command("revoke")
+@click.argument("number", type=int, metavar="ID")
+@click.pass_obj
+def revoke(settings: Settings, /, *, number: int) -> None:
+    """Make a token useless from now on."""
+    from timeline.errors import NotFound
+    from timeline.tokens import Tokens, tokens_path
+
+    path = tokens_path(settings.db)
+    if not path.is_file():
+        raise NotFound(f"there is no token {number}")
+    tokens = Tokens(path)
+    try:
+        tokens.revoke(number)
+    finally:
+        tokens.close()
+    say(f"token {number} is revoked")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> None:
+    """Measure this machine: appends, reads, rebuilds. `timeline bench --help` lists what can be chosen."""
+    from timeline.bench import main
+
+    main(list(arguments))

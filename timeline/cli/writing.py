@@ -1,0 +1,130 @@
+"""`import`: files into the log, on this machine or through a server."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import rich_click as click
+
+from timeline.cli.options import as_json
+from timeline.cli.output import advance, note, print_json, progress, say
+from timeline.errors import Malformed, TimelineError
+
+if TYPE_CHECKING:
+    from timeline.cli.root import Settings
+    from timeline.importing import File, Outcome, Target
+
+SMALL: Final = 200 * 1024 * 1024
+"""A log of at most this size is copied for a dry run."""
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--revise", metavar="REASON", help="Correct events that say something else in the log, for this reason.")
+@click.option("--dry-run", is_flag=True, help="Check everything against a copy of the log; write nothing.")
+@as_json
+@click.pass_obj
+def import_(settings: Settings, /, *, files: tuple[str, ...], revise: str | None, dry_run: bool, as_json: bool) -> None:
+    """Import files: NDJSON, JSON, CSV, or an exported log; a directory means the files in it, - standard input.
+
+    The format is found out from the content. Importing again changes nothing, so an import that was cut off is simply
+    repeated. A batch with a fault in it is not written: the error names file, line and field.
+
+    \b
+    timeline import seeds/
+    timeline import events.csv --dry-run
+    cat changes.ndjson | timeline import -
+    timeline import corrected.csv --revise "the ministry corrected the date"
+    timeline --url http://127.0.0.1:8000 import new.ndjson        (with TIMELINE_TOKEN)
+    """
+    from timeline.importing import find
+
+    if settings.url and (revise or dry_run):
+        raise Malformed(f"{'--revise' if revise else '--dry-run'} works on a log on this machine: leave out --url")
+    outcome = _import(settings, find(files), revise, dry_run=dry_run)
+    if as_json:
+        print_json({"read": outcome.read, "new": outcome.new, "unchanged": outcome.unchanged,
+                    "revised": outcome.revised, "position": outcome.position, "notes": outcome.notes,
+                    "dry_run": dry_run})
+        return
+    for each in outcome.notes:
+        note(f"note: {each}")
+    say(f"{'would import' if dry_run else 'imported'} {outcome.new:,} changes"
+        + (f", {outcome.unchanged:,} were there already" if outcome.unchanged else "")
+        + (f", {outcome.revised:,} of them corrections" if outcome.revised else ""))
+
+
+def _import(settings: Settings, files: list[File], revise: str | None, *, dry_run: bool) -> Outcome:
+    if settings.url:
+        from timeline.cli.remote import Remote
+
+        with Remote(settings.url, settings.token) as remote:
+            return run(remote, files, None)
+    if dry_run:
+        return _try(settings.db, files, revise)
+    with writing(settings.db) as target:
+        return run(target, files, revise)
+
+
+def run(target: Target, files: list[File], revise: str | None) -> Outcome:
+    """Import with a progress bar; an interruption says what is in."""
+    from timeline.importing import Importer
+
+    total = sum(file.size or 0 for file in files) if all(file.size is not None for file in files) else None
+    with progress("importing", total, bytes_=True) as bar:
+        importer = Importer(target, revise=revise, progress=_meter(bar, files))
+        try:
+            return importer.run(files)
+        except KeyboardInterrupt:
+            note(f"interrupted: imported {importer.outcome.settled:,} changes; run the same command again to go on")
+            raise
+
+
+def _meter(bar: Any, files: list[File]) -> Callable[[Outcome], None]:  # noqa: ANN401 - a Progress or None
+    return lambda outcome: advance(bar, sum(file.read for file in files), f"{outcome.settled:,} changes")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Target]:
+    """Open a log to import into."""
+    from timeline.chronicle import Timeline
+    from timeline.importing import Local
+
+    with Timeline.open(path) as timeline, closing(Local(timeline)) as target:
+        timeline.bulk(active=True)
+        try:
+            yield target
+        finally:
+            timeline.bulk(active=False)
+
+
+def _try(path: Path, files: list[File], revise: str | None) -> Outcome:
+    """Import into a copy that is thrown away."""
+    if path.is_file() and path.stat().st_size > SMALL:
+        raise Malformed(f"{path.name} is too large to copy for a dry run: import into an empty log first (--db)")
+    with tempfile.TemporaryDirectory(prefix="timeline-dry-run-") as folder:
+        copy = Path(folder) / path.name
+        if path.is_file():
+            _copy(path, copy)
+        try:
+            with writing(copy) as target:
+                return run(target, files, revise)
+        except TimelineError as error:
+            detail = error.detail.replace("imported", "would import", 1)
+            raise type(error)(f"nothing was written; {detail}", faults=error.faults, **error.members) from None
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy a log and its views while others may be using them."""
+    from timeline.connections import open_reader
+    from timeline.views.store import views_path
+
+    for old, new in ((path, copy), (views_path(path), views_path(copy))):
+        if old.is_file():
+            with closing(open_reader(old)) as source, closing(sqlite3.connect(new)) as target:
+                source.backup(target)
