@@ -182,7 +182,7 @@ class Writer:
         if request.adopt:
             return [Appended("record", "", record.position, new=True) for record, _, _ in request.adopt]
         if len(request.changes) > 1:
-            self._expect(request.changes, batch)
+            self._expect(request, batch)
         if request.key is None:
             return [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
         content = sha256(b"".join(map(digest, request.changes))).digest()
@@ -197,11 +197,12 @@ class Writer:
             batch.remember(key, Receipt(content, answer[0].position, answer[0].position))
         return answer
 
-    def _expect(self, changes: Sequence[AnyChange], batch: Batch) -> None:
-        """Look up together what each new event would look up for itself: that there is nothing of its id yet."""
-        new = [change.event.id for change in changes if isinstance(change, EventRecorded) and change.event.id]
+    def _expect(self, request: Request, batch: Batch) -> None:
+        """Look up together what each change would look up for itself: that its id and key were never used."""
+        new = [change.event.id for change in request.changes if isinstance(change, EventRecorded) and change.event.id]
+        keys = [_owned(change.key, request) for change in request.changes if change.key is not None]
         self._views.projector.expect(new)
-        batch.expect(f"event/{event_id}" for event_id in new)
+        batch.expect([f"event/{event_id}" for event_id in new], keys)
 
     def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
         try:

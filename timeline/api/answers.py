@@ -1,7 +1,7 @@
-"""Answers as bytes: negotiation, ETags before any work, a byte cache, compression, paging links.
+"""Answers as bytes: ETags before any work, a byte cache, compression, paging links.
 
-An answer to a question is a function of (normal form, format, position of the last record that could change it): that
-is its ETag and its cache key. So an actor's timeline stays 304 while others change, and no cached page is ever stale.
+An answer to a question is a function of (address, format, position of the last record that could change it): that is
+its ETag and its cache key. So an actor's timeline stays 304 while others change, and no cached page is ever stale.
 """
 
 from __future__ import annotations
@@ -9,29 +9,33 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from litestar import Request, Response
+from litestar import Response
 
-from timeline.api.problems import NotAcceptable
+from timeline import __version__
+from timeline.api.asking import AnyRequest, check_actors, chosen_format, is_bounded, query_pairs, read_question
+from timeline.api.negotiation import accepts_gzip, matches
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
-from timeline.errors import Fault, Malformed
-from timeline.formats import FORMATS, Format, Sheet, localised
-from timeline.query import Query, make_cursor, parse_query
+from timeline.formats import Format, Sheet, localised
+from timeline.query import Query, make_cursor
 from timeline.reading import BUDGET
+from timeline.views.reader import Heads
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 REVALIDATE: Final = "public, max-age=0, must-revalidate"
 VARY: Final = "Accept, Accept-Encoding"
 CACHE_BYTES: Final = 64 * 2**20
 WORTH_GZIP: Final = 1_000
+WORTH_THREAD: Final = 64_000
+"""Bytes whose compression (a millisecond and more) should not hold up everybody else."""
+
 GZIP_LEVEL: Final = 4
-AnyRequest = Request[Any, Any, Any]
+Key = tuple[str, bytes, str]
 
 
 @dataclass(slots=True)
@@ -54,27 +58,28 @@ class AnswerCache:
         """Start empty."""
         self._limit = limit
         self._size = 0
-        self._answers: OrderedDict[tuple[str, str, str], Cached] = OrderedDict()
+        self._answers: OrderedDict[Key, Cached] = OrderedDict()
 
-    def get(self, key: tuple[str, str, str]) -> Cached | None:
+    def get(self, key: Key) -> Cached | None:
         """Find an answer; the caller checks whether it still holds."""
         found = self._answers.get(key)
         if found is not None:
             self._answers.move_to_end(key)
         return found
 
-    def put(self, key: tuple[str, str, str], answer: Cached) -> None:
+    def put(self, key: Key, answer: Cached) -> None:
         """Keep an answer, dropping the oldest ones beyond the limit."""
         old = self._answers.pop(key, None)
-        self._size += _weight(answer) - (_weight(old) if old else 0)
+        self._size += _weight(key, answer) - (_weight(key, old) if old else 0)
         self._answers[key] = answer
         while self._size > self._limit:
-            _, dropped = self._answers.popitem(last=False)
-            self._size -= _weight(dropped)
+            other, dropped = self._answers.popitem(last=False)
+            self._size -= _weight(other, dropped)
 
 
-def _weight(answer: Cached) -> int:
-    return 2 * len(answer.body) + 2_000
+def _weight(key: Key, answer: Cached) -> int:
+    """Estimate what an answer takes: body and compressed body, and its address in the key, the query and the link."""
+    return 2 * len(answer.body) + 4 * (len(key[0]) + len(key[1])) + 4_000
 
 
 class Answers:
@@ -84,123 +89,77 @@ class Answers:
         """Answer from this timeline."""
         self._timeline = timeline
         self._cache = AnswerCache()
+        self._salt = f"{timeline.origin} {__version__}"
 
     async def events(self, request: AnyRequest, actor: str | None = None) -> Response[bytes]:
         """Answer `/v1/events`, or the same of one actor."""
-        raw = request.scope["query_string"].decode("latin-1")
-        key = (request.scope["path"], raw, negotiated_name(request))
+        key = (request.scope["path"], request.scope["query_string"], chosen_format(request))
         found = self._cache.get(key)
-        if found is None or not self._holds(found):
-            found = await self._answer(request, actor, found)
+        if found is None or not await self._holds(key, found):
+            found = await self._answer(request, key, actor, found)
             self._cache.put(key, found)
-        return conditional(request, found)
+        return await conditional(request, found)
 
-    def _holds(self, found: Cached) -> bool:
+    async def _holds(self, key: Key, found: Cached) -> bool:
         """Whether a cached answer is still the answer; costs nothing while the log stands still."""
         heads = self._timeline.heads
         if found.query.at is not None or found.checked == heads.position:
             return True
         if found.query.as_of is not None:
             return False
-        if found.etag != self._etag(found.query, found.format, self._timeline.reader().last_change(found.query, heads)):
+        if found.query.members:  # groups within groups: not on the event loop
+            last = await asyncio.to_thread(self._last_change, found.query, heads)
+        else:
+            last = self._last_change(found.query, heads)
+        if found.etag != self._etag(key, last):
             return False
-        found.checked = heads.position
+        found.checked = max(found.checked, heads.position)
         return True
 
-    async def _answer(self, request: AnyRequest, actor: str | None, old: Cached | None) -> Cached:
-        query, format_ = (old.query, old.format) if old else read_question(request, actor)
-        if actor is not None:
-            self._timeline.body("actor", actor)
-        if is_bounded(query):
-            return self._compute(request, query, format_)
-        return await asyncio.to_thread(self._compute, request, query, format_)
+    def _last_change(self, query: Query, heads: Heads) -> int:
+        return self._timeline.reader().last_change(query, heads)
 
-    def _compute(self, request: AnyRequest, query: Query, format_: Format) -> Cached:
+    async def _answer(self, request: AnyRequest, key: Key, actor: str | None, old: Cached | None) -> Cached:
+        query, format_ = (old.query, old.format) if old else read_question(request, actor)
+        if is_bounded(query) and (old is not None or not query.actors):
+            return self._compute(request, key, query, format_)
+
+        def compute() -> Cached:
+            if actor is not None:
+                self._timeline.body("actor", actor)
+            else:
+                check_actors(self._timeline, query)
+            return self._compute(request, key, query, format_)
+
+        return await asyncio.to_thread(compute)
+
+    def _compute(self, request: AnyRequest, key: Key, query: Query, format_: Format) -> Cached:
         """Ask the views: at the position of the last record that mattered, so that equal ETags mean equal bytes."""
         timeline = self._timeline
         heads = timeline.heads
         position, final = timeline.resolve(query)
         reader = timeline.reader()
-        if not final:
-            position = min(position, reader.last_change(query, heads))
         with time_budget(reader.connection, BUDGET):
+            if not final:
+                position = min(position, reader.last_change(query, heads))
             page = reader.page(query, position)
         bodies = localised(page.bodies, query.lang) if query.lang else page.bodies
+        headers = {
+            "ETag": self._etag(key, position), "Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY,
+            "Timeline-Position": str(position),
+        }
         following = None
         if page.last is not None:
             following = next_url(request, make_cursor(query, position, page.last))
-        headers = {
-            "ETag": self._etag(query, format_, position),
-            "Cache-Control": FOREVER if final else REVALIDATE,
-            "Vary": VARY,
-            "Timeline-Position": str(position),
-        }
-        if following is not None:
             headers["Link"] = f'<{following}>; rel="next"'
         body = format_.encode(Sheet(bodies, position, following))
         return Cached(query, format_, heads.position, headers["ETag"], headers, body)
 
-    @staticmethod
-    def _etag(query: Query, format_: Format, position: int) -> str:
-        digest = sha256(query.key() + format_.name.encode()).hexdigest()[:16]
+    def _etag(self, key: Key, position: int) -> str:
+        """Name an answer by address, format and position; another log or program may answer otherwise."""
+        path, raw, name = key
+        digest = sha256(f"{self._salt}\0{path}\0{name}\0".encode("utf-8", "surrogatepass") + raw).hexdigest()[:16]
         return f'W/"{position}-{digest}"'
-
-
-def is_bounded(query: Query) -> bool:
-    """Whether an index gives the page directly: such reads are faster on the event loop than in a thread.
-
-    Anything that may have to look at many rows for one that fits runs in a thread, under a time budget.
-    """
-    scans = (query.text, query.kinds, query.statuses, query.roles, query.reported_by, query.members or None)
-    return all(not scan for scan in scans) and len(query.facets()) <= 1 and query.match == "may" and query.at is None
-
-
-def read_question(request: AnyRequest, actor: str | None = None) -> tuple[Query, Format]:
-    """Read the question and the format from a URL."""
-    pairs = query_pairs(request)
-    format_ = negotiate(request, pairs)
-    pairs = [pair for pair in pairs if pair[0] != "f"]
-    if actor is not None:
-        if any(name == "actor" for name, _ in pairs):
-            raise Malformed("actor: this address names the actor already", faults=(Fault("?actor", "leave it out"),))
-        pairs.append(("actor", actor))
-    return parse_query(pairs), format_
-
-
-def query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
-    """Give the parameters of a URL in order, repeated ones too."""
-    return [(name, value) for name, value in request.query_params.multi_items()]
-
-
-def negotiated_name(request: AnyRequest) -> str:
-    """Give what of the Accept header can matter, as part of a cache key."""
-    return request.headers.get("accept", "")[:200]
-
-
-def negotiate(request: AnyRequest, pairs: Sequence[tuple[str, str]]) -> Format:
-    """Choose the format: `f=` first, else the Accept header (RFC 9110 section 12.5.1).
-
-    Raises:
-        Malformed: `f` is none of the formats.
-        NotAcceptable: Accept excludes them all.
-
-    """
-    wanted = [value for name, value in pairs if name == "f"]
-    if len(wanted) > 1:
-        raise Malformed("f: given more than once", faults=(Fault("?f", "given more than once"),))
-    if wanted:
-        if wanted[0] not in FORMATS:
-            detail = f"expected one of {', '.join(FORMATS)}"
-            raise Malformed(f"f: {detail}", faults=(Fault("?f", detail),))
-        return FORMATS[wanted[0]]
-    accept = request.headers.get("accept", "*/*")
-    if accept in ("*/*", "application/json"):
-        return FORMATS["json"]
-    offered = {format_.media_type.partition(";")[0]: format_ for format_ in FORMATS.values()}
-    best = request.accept.best_match(list(offered))
-    if best is None or ("q=0" in accept.replace(" ", "") and "," not in accept):
-        raise NotAcceptable(f"this address gives {', '.join(offered)}")
-    return offered[best]
 
 
 def next_url(request: AnyRequest, cursor: str) -> str:
@@ -209,55 +168,41 @@ def next_url(request: AnyRequest, cursor: str) -> str:
     return f"{request.scope['path']}?{urlencode([*pairs, ('cursor', cursor)])}"
 
 
-def conditional(request: AnyRequest, answer: Cached) -> Response[bytes]:
-    """Send an answer, or 304 where the client has it (RFC 9110 section 13.1.2: weak comparison)."""
+async def conditional(request: AnyRequest, answer: Cached) -> Response[bytes]:
+    """Send an answer, or 304 where the client has it."""
     if matches(request.headers.get("if-none-match"), answer.etag):
         return Response(b"", status_code=304, headers=answer.headers, media_type=answer.format.media_type)
     headers, body = answer.headers, answer.body
     if len(body) >= WORTH_GZIP and accepts_gzip(request.headers.get("accept-encoding", "")):
         if answer.packed is None:
-            answer.packed = gzip.compress(body, GZIP_LEVEL, mtime=0)
+            answer.packed = await packed(body)
         headers, body = {**headers, "Content-Encoding": "gzip"}, answer.packed
     return Response(body, headers=headers, media_type=answer.format.media_type)
 
 
-def matches(header: str | None, etag: str) -> bool:
-    """Whether an If-None-Match header names this ETag."""
-    if header is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return "*" in tags or etag.removeprefix("W/") in tags
+async def packed(body: bytes) -> bytes:
+    """Compress; in a thread what takes long."""
+    if len(body) < WORTH_THREAD:
+        return gzip.compress(body, GZIP_LEVEL, mtime=0)
+    return await asyncio.to_thread(gzip.compress, body, GZIP_LEVEL, mtime=0)
 
 
-def accepts_gzip(header: str) -> bool:
-    """Whether gzip may be sent: named, and not with q=0 (RFC 9110 section 12.5.3).
-
-    >>> accepts_gzip("br, gzip"), accepts_gzip("gzip;q=0"), accepts_gzip("")
-    (True, False, False)
-    """
-    for item in header.split(","):
-        coding, _, parameters = item.strip().partition(";")
-        if coding.strip().lower() in ("gzip", "x-gzip"):
-            weight = parameters.strip().lower().removeprefix("q=")
-            return weight.strip("0.") != "" or not weight
-    return False
-
-
-def respond(
+async def respond(
     request: AnyRequest, content: bytes, *, position: int | None = None, final: bool = False, status: int = 200,
     media_type: str = "application/json", headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
-    """Send bytes with an ETag of their own (small answers that are not worth caching)."""
-    etag = f'W/"{sha256(content).hexdigest()[:20]}"'
-    known = {"Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY, "ETag": etag, **(headers or {})}
+    """Send bytes with an ETag of their own (answers that are not worth caching)."""
+    known = {"Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY, **(headers or {})}
     if position is not None:
         known["Timeline-Position"] = str(position)
-    if request.method in ("GET", "HEAD") and matches(request.headers.get("if-none-match"), known["ETag"]):
-        return Response(b"", status_code=304, headers=known, media_type=media_type)
+    if status == 200:
+        etag = known.setdefault("ETag", f'W/"{sha256(content).hexdigest()[:20]}"')
+        if matches(request.headers.get("if-none-match"), etag):
+            return Response(b"", status_code=304, headers=known, media_type=media_type)
     if len(content) >= WORTH_GZIP and accepts_gzip(request.headers.get("accept-encoding", "")):
-        content = gzip.compress(content, GZIP_LEVEL, mtime=0)
+        content = await packed(content)
         known["Content-Encoding"] = "gzip"
     return Response(content, status_code=status, headers=known, media_type=media_type)
 
 
-__all__ = ["Answers", "AnyRequest", "negotiate", "query_pairs", "respond"]
+__all__ = ["Answers", "respond"]

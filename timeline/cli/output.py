@@ -63,14 +63,16 @@ def note(text: str) -> None:
 
 def complain(detail: str, faults: Iterable[Fault] = ()) -> None:
     """Print an error: one line, then its faults."""
-    shown = [fault for fault in faults if fault.detail not in detail or not detail.startswith(_place(fault))]
-    sentence = " ".join(detail.split())
+    sentence, *more = detail.splitlines() or [""]
     label = click.style("error:", fg="red", bold=True) if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else (
         "error:")
-    click.echo(f"{label} {sentence}", err=True)
-    for fault in shown:
-        place = _place(fault)
-        click.echo(f"  {place}: {' '.join(fault.detail.split())}" if place else f"  {fault.detail}", err=True)
+    lines = [f"{label} {sentence}", *(f"  {line}" for line in more)]
+    for fault in faults:
+        if fault.detail not in detail:
+            first, *rest = fault.detail.splitlines()
+            place = _place(fault)
+            lines += [f"  {place}: {first}" if place else f"  {first}", *(f"  {line}" for line in rest)]
+    click.echo("\n".join(lines), err=True)
 
 
 def _place(fault: Fault) -> str:

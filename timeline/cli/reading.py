@@ -52,6 +52,8 @@ def show(settings: Settings, /, *, as_json: bool, **options: Any) -> None:  # no
         position, cursor = page.position, _cursor(page.next)
     else:
         with readable(settings.db) as timeline:
+            for actor in query.actors:
+                timeline.body("actor", actor)  # or NotFound, with the nearest name
             answer = timeline.ask(query)
             events = [msgspec.json.decode(body) for body in answer.bodies]
             position, cursor = answer.position, answer.cursor
@@ -62,7 +64,7 @@ def show(settings: Settings, /, *, as_json: bool, **options: Any) -> None:  # no
     if events:
         console().print(events_table(events, names, query.lang or "en"))
     say(f"{len(events)} event{'' if len(events) == 1 else 's'} as of position {position}"
-        + (f"; more with --cursor {cursor}" if cursor else ""))
+        + (f"; more with the same options and --cursor {cursor}" if cursor else ""))
 
 
 def _names(timeline: Any, events: Iterable[dict[str, Any]], position: int) -> dict[str, str]:  # noqa: ANN401
@@ -128,6 +130,8 @@ def _event_chunks(settings: Settings, name: str, pairs: list[tuple[str, str]], s
         position, bodies = remote.everything([pair for pair in pairs if pair[0] != "limit"])
     else:
         timeline = stack.enter_context(readable(settings.db))
+        for actor in query.actors:
+            timeline.body("actor", actor)
         position, _ = timeline.resolve(query)
         bodies = timeline.bodies(replace(query, at=position, as_of=None, limit=MAX_LIMIT))
     return FORMATS[name].stream(Sheet(islice(bodies, limit), position))

@@ -62,7 +62,7 @@ def _explained(error: BaseException) -> int:
         case SystemExit():
             code = error.code if isinstance(error.code, int) else EXIT_INTERNAL
         case click.ClickException():
-            error.show()
+            _wrong_usage(error)
             code = error.exit_code
         case click.Abort() | KeyboardInterrupt():
             code = EXIT_INTERRUPTED
@@ -75,6 +75,12 @@ def _explained(error: BaseException) -> int:
         case _:
             code = _unforeseen(error)
     return code
+
+
+def _wrong_usage(error: click.ClickException) -> None:
+    context = getattr(error, "ctx", None)
+    hint = f"; see `{context.command_path} --help`" if context is not None else ""
+    complain(error.format_message().rstrip(".") + hint)
 
 
 def _unforeseen(error: BaseException) -> int:

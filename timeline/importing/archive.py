@@ -72,8 +72,10 @@ def _receipts(log: LogFile) -> Iterator[tuple[int, str, bytes]]:
     yield from log.connection().cursor().execute(query)
 
 
-def read_log(timeline: Timeline, file: File, lines: Iterable[bytes], progress: Callable[[int], None]) -> int:
-    """Adopt the records of a log's lines that this log does not hold yet; gives how many.
+def read_log(
+    timeline: Timeline, file: File, lines: Iterable[bytes], progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Adopt the records of a log's lines that this log does not hold yet; gives how many are new, and were there.
 
     Raises:
         Malformed: a line is no record of a log.
@@ -81,7 +83,7 @@ def read_log(timeline: Timeline, file: File, lines: Iterable[bytes], progress: C
         Conflict: this log holds another record at one of the positions.
 
     """
-    held, count = timeline.records(), 0
+    held, count, there = timeline.records(), 0, 0
     batch: list[tuple[int, Adoptable]] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -90,13 +92,14 @@ def read_log(timeline: Timeline, file: File, lines: Iterable[bytes], progress: C
         record = item[0]
         if record.position <= timeline.position and not batch:
             _same(next(held), record, file, number)
+            there += 1
             continue
         batch.append((number, item))
         if len(batch) == BATCH:
             count += _adopt(timeline, file, batch)
-            progress(count)
+            progress(count, there)
             batch = []
-    return count + (_adopt(timeline, file, batch) if batch else 0)
+    return count + (_adopt(timeline, file, batch) if batch else 0), there
 
 
 def _same(mine: Record, other: Record, file: File, number: int) -> None:

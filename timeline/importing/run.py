@@ -170,14 +170,14 @@ class Importer:
     def _adopt(self, file: File, lines: Iterable[bytes]) -> None:
         if not isinstance(self._target, Local):
             raise Conflict(f"{file.name} is a log: only a log on this machine can take it over, not a server")
-        timeline, before = self._target.timeline, self.outcome.new
+        timeline, before = self._target.timeline, (self.outcome.new, self.outcome.unchanged, self.outcome.read)
 
-        def adopted(count: int) -> None:
-            self.outcome.new = before + count
+        def adopted(new: int, there: int) -> None:
+            self.outcome.new, self.outcome.unchanged = before[0] + new, before[1] + there
+            self.outcome.read = before[2] + new + there
             self._progress(self.outcome)
 
-        adopted(read_log(timeline, file, lines, adopted))
-        self.outcome.read += self.outcome.new - before
+        adopted(*read_log(timeline, file, lines, adopted))
         self.outcome.position = timeline.position
 
     def _take(self, file: File, row: Row, batch: list[Item]) -> None:

@@ -13,7 +13,7 @@ timeline omits nothing. Whatever decides membership in a query is in the header;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,8 +124,8 @@ class Batch(Protocol):
     def subject(self, position: int) -> str:
         """Give the first stream of the record at a position, in the log or earlier in this batch."""
 
-    def expect(self, streams: Iterable[str]) -> None:
-        """Look up at once the heads of streams about to be appended to. A hint: nothing depends on it."""
+    def expect(self, streams: Sequence[str], keys: Sequence[str]) -> None:
+        """Look up at once the streams and keys about to be used. A hint: nothing depends on it."""
 
     def seal(self, draft: Draft) -> Record:
         """Give the draft the next position, hash it and stage it."""

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -140,16 +140,19 @@ class SqliteLog:
             head = self._connection.execute(query, (stream,)).fetchone() or (0, 0)
         return head
 
-    def stream_heads(self, streams: Iterable[str]) -> dict[str, tuple[int, int]]:
+    def stream_heads(self, streams: Sequence[str]) -> dict[str, tuple[int, int]]:
         """Give `stream_head` of many streams."""
-        heads = dict.fromkeys(streams, (0, 0))
-        wanted = list(heads)
-        for start in range(0, len(wanted), 500):
-            some = wanted[start : start + 500]
-            query = f"SELECT stream, sequence, position FROM stream_head WHERE stream IN ({','.join('?' * len(some))})"
-            for stream, sequence, position in self._connection.execute(query, some):
-                heads[stream] = (sequence, position)
-        return heads
+        rows = self._among("SELECT stream, sequence, position FROM stream_head WHERE stream IN", streams)
+        return dict.fromkeys(streams, (0, 0)) | {stream: (sequence, position) for stream, sequence, position in rows}
+
+    def unused(self, keys: Sequence[str]) -> set[str]:
+        """Give those of many idempotency keys that were never used."""
+        return set(keys).difference(row[0] for row in self._among("SELECT key FROM receipt WHERE key IN", keys))
+
+    def _among(self, query: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(values), READ_PAGE):
+            some = values[start : start + READ_PAGE]
+            yield from self._connection.execute(f"{query} ({', '.join('?' * len(some))})", some)
 
     def receipt(self, key: str) -> Receipt | None:
         """Find what an idempotency key was used for."""
@@ -232,11 +235,13 @@ class SqliteBatch:
         self.heads: dict[str, tuple[int, int]] = {}
         self.receipts: dict[str, Receipt] = {}
         self._expected: dict[str, tuple[int, int]] = {}
+        self._unused: set[str] = set()
         self._undo: list[tuple[str, tuple[int, int] | None]] = []
 
     def receipt(self, key: str) -> Receipt | None:
         """Find what `key` was used for, in the log or earlier in this batch."""
-        return self.receipts.get(key) or self._log.receipt(key)
+        found = self.receipts.get(key)
+        return found if found is not None or key in self._unused else self._log.receipt(key)
 
     def subject(self, position: int) -> str:
         """Give the first stream of a record, staged or stored."""
@@ -249,9 +254,10 @@ class SqliteBatch:
         """Keep the answer to `key` with the records it became."""
         self.receipts[key] = receipt
 
-    def expect(self, streams: Iterable[str]) -> None:
-        """Look up at once the heads of streams about to be appended to."""
+    def expect(self, streams: Sequence[str], keys: Sequence[str]) -> None:
+        """Look up at once what committed records say of these streams and keys."""
         self._expected = self._log.stream_heads(streams)
+        self._unused = self._log.unused(keys)
 
     def seal(self, draft: Draft) -> Record:
         """Give the draft position, time, salts, stream sequences and hash."""
