@@ -167,6 +167,22 @@ def test_csv_roundtrip_and_formulas(timeline, put, tmp_path):
         assert [each["title"] for each in other.events()] == texts
 
 
+def test_a_spreadsheet_corrects_only_what_it_says(timeline, put):
+    """What CSV cannot carry, and what its cells leave empty, stays as it is."""
+    full = event(1, status="disputed", stances=[{"actor": "ada", "topic": "engines", "position": "for"}],
+                 place={"name": "London", "lat": 51.5, "lon": -0.12},
+                 translations={"fr": {"title": "Un", "summary": "S"}},
+                 citations=[{"source": "src", "start": 1, "end": 5, "span_sha256": "ab" * 32}])
+    load(timeline, put("a.ndjson", ndjson(ADA, SOURCE, full)))
+    table = FORMATS["csv"].encode(Sheet([json.dumps(body) for body in timeline.events()], 3))
+    assert load(timeline, put("b.csv", table), revise="edited").new == 0
+    load(timeline, put("c.csv", table.replace(b"Event 1", b"Event One").replace(b"Un,", b"Une,")), revise="edited")
+    load(timeline, put("d.csv", "id,title,summary,actors\nevent-1,Event One,,ada:author\n"), revise="edited")
+    versions = timeline.history("event-1")
+    assert [each["changes"] for each in versions[1:]] == [
+        {"title": "Event One", "translations": {"fr": {"title": "Une"}}}]
+
+
 @pytest.mark.parametrize(("content", "place", "detail"), [
     ("id,titel\nx,X\n", "a.csv:1: column titel", "did you mean title?"),
     ("id,when\nx,1843\n", "a.csv:1: column title", "no column title"),
@@ -264,7 +280,8 @@ def test_importing_twice_changes_nothing(timeline, put):
     """Neither does it matter whether ids are given, whether lines repeat, or whether things were described anew."""
     anew = {"type": "actor.described", "actor": {"id": "ada", "kind": "person", "name": "Ada King"}}
     revised = {"type": "event.revised", "id": "event-1", "patch": {"title": "One"}, "reason": "better"}
-    path = put("a.ndjson", ndjson(ADA, {"title": "No id"}, {"title": "No id"}, recorded(1), recorded(1), revised, anew, ADA))
+    same = {"title": "No id"}
+    path = put("a.ndjson", ndjson(ADA, same, same, recorded(1), recorded(1), revised, anew, ADA))
     assert load(timeline, path).new == 7
     assert [each["id"] for each in timeline.events()] == ["event-1", "no-id", "no-id-2"]
     assert timeline.actor("ada")["name"] == "Ada Lovelace"

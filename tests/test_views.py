@@ -549,7 +549,8 @@ def test_no_question_takes_a_sorter_for_a_page(large):
     reader = large.reader()
     asked = query({"actor": ["a0"], "from": "2020", "to": "2022"})
     rows = Plan(reader, asked, large.position)
-    steps = reader._execute(f"EXPLAIN QUERY PLAN {rows.rows} ORDER BY {rows.order()} LIMIT 51").fetchall()
+    explain = f"EXPLAIN QUERY PLAN {rows.rows} ORDER BY {rows.order()} LIMIT 51"
+    steps = reader._execute(explain, rows.values).fetchall()
 
     assert [step[3] for step in steps if "TEMP B-TREE" in step[3]] == []
 

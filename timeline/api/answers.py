@@ -121,7 +121,7 @@ class Answers:
 
     async def _answer(self, request: AnyRequest, key: Key, actor: str | None, old: Cached | None) -> Cached:
         query, format_ = (old.query, old.format) if old else read_question(request, actor)
-        if is_bounded(query) and (old is not None or not query.actors):
+        if is_bounded(query) and all(self._knows(actor) for actor in query.actors):
             return self._compute(request, key, query, format_)
 
         def compute() -> Cached:
@@ -132,6 +132,9 @@ class Answers:
             return self._compute(request, key, query, format_)
 
         return await asyncio.to_thread(compute)
+
+    def _knows(self, actor: str) -> bool:
+        return self._timeline.reader().thing("actor", actor, self._timeline.position) is not None
 
     def _compute(self, request: AnyRequest, key: Key, query: Query, format_: Format) -> Cached:
         """Ask the views: at the position of the last record that mattered, so that equal ETags mean equal bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,16 +13,21 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
 
 from timeline import __version__
-from timeline.api import openapi, problems
-from timeline.api.answers import AnyRequest, respond
+from timeline.api import openapi
+from timeline.api.answers import respond
+from timeline.api.asking import MAX_URL, AnyRequest
 from timeline.api.auth import require
 from timeline.api.pages import Assets
+from timeline.api.problems import Problems, TooLong, without_body
 from timeline.api.routes import Route, table
 from timeline.chronicle import Timeline
-from timeline.errors import TimelineError
+from timeline.errors import Fault, Invalid, NotFound, TimelineError
+from timeline.model import SLUG_PATTERN
 from timeline.tokens import Tokens
 
 MAX_BODY: Final = 1_000_000
+MAX_ID: Final = 100
+READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED: Final = b"ETag, Link, Location, Timeline-Position, Content-Digest, Memento-Datetime, Retry-After"
 ASKED: Final = "Accept, If-None-Match, Last-Event-ID, Authorization"
 
@@ -31,14 +37,15 @@ def create_app(
 ) -> Litestar:
     """Make the application over an open timeline. `extra` are further Litestar handlers (benchmarks use them)."""
     assets = Assets()
+    problems = Problems(assets.url)
     routes = table(timeline, assets)
     encoded = msgspec.json.encode(openapi.document(routes, __version__))
 
     async def openapi_json(request: AnyRequest) -> Response[bytes]:
-        return respond(request, encoded)
+        return await respond(request, encoded)
 
     async def alive(request: AnyRequest) -> Response[bytes]:
-        return respond(request, b'{"status":"ok"}', headers={"Cache-Control": "no-store"})
+        return await respond(request, b'{"status":"ok"}', headers={"Cache-Control": "no-store"})
 
     async def ready(request: AnyRequest) -> Response[bytes]:
         """Say whether appends are taken and views have seen everything that is in the log."""
@@ -46,7 +53,7 @@ def create_app(
         good = writing and seen == head
         content = msgspec.json.encode({"ready": good, "log": head, "views": seen, "writer": writing})
         status = 200 if good else 503
-        return respond(request, content, status=status, headers={"Cache-Control": "no-store"})
+        return await respond(request, content, status=status, headers={"Cache-Control": "no-store"})
 
     routes += [
         Route("GET", "/v1/openapi.json", openapi_json, "This document", documented=False),
@@ -81,24 +88,41 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: boo
     by_method = {route.method: route for route in routes}
     if "GET" in by_method:
         by_method["HEAD"] = by_method["GET"]
-    allowed = ", ".join([*by_method, "OPTIONS"])
+    allowed = ", ".join(sorted([*by_method, "OPTIONS"]))
 
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
         route = by_method.get(request.method)
         if route is None:
             return _options(request, allowed)
         open_to_all = route.scope == "none" or (route.scope == "read" and public_read)
-        if not open_to_all or "authorization" in request.headers:
+        if not open_to_all or (route.scope != "none" and "authorization" in request.headers):
             require(request, tokens, route.scope, public_read=public_read)
-        return await route.handler(request)
+        _check_address(request)
+        response = await route.handler(request)
+        if not open_to_all and "Cache-Control" in response.headers:  # no cache may show it to anybody else
+            response.headers["Cache-Control"] = response.headers["Cache-Control"].replace("public", "private")
+        return without_body(response) if request.method == "HEAD" else response
 
     methods = [HttpMethod(method) for method in (*by_method, "OPTIONS")]
     return HTTPRouteHandler(_path(path), http_method=methods, status_code=200, name=path)(handle)
 
 
+def _check_address(request: AnyRequest) -> None:
+    """Refuse what cannot be the id of anything before it is looked for, compared with others or written."""
+    if len(request.scope["path"]) > MAX_URL:
+        raise TooLong(f"the address is longer than {MAX_URL} bytes")
+    id_ = request.path_params.get("id")
+    if id_ is None or (len(id_) <= MAX_ID and re.fullmatch(SLUG_PATTERN, id_)):
+        return
+    detail = f"expected an id: at most {MAX_ID} lower-case ASCII letters, digits and single hyphens"
+    if request.method == "PUT":
+        raise Invalid(f"/id: {detail}", faults=(Fault("/id", detail),))
+    raise NotFound(f"there is nothing of that id: {detail}")
+
+
 def _options(request: AnyRequest, allowed: str) -> Response[bytes]:
     """Answer OPTIONS with what the address takes (RFC 9110 section 9.3.7), and CORS for reads only."""
-    headers = {"Allow": allowed, "Cache-Control": "public, max-age=86400"}
+    headers = {"Allow": allowed}
     if request.headers.get("access-control-request-method") in ("GET", "HEAD"):
         headers |= {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Max-Age": "86400",
                     "Access-Control-Allow-Headers": ASKED}
@@ -116,6 +140,7 @@ async def _common_headers(message: Message, scope: Scope) -> None:
     headers: list[tuple[bytes, bytes]] = message["headers"]  # type: ignore[assignment]
     headers.append((b"x-content-type-options", b"nosniff"))
     headers.append((b"referrer-policy", b"no-referrer"))
-    if scope["method"] in ("GET", "HEAD", "OPTIONS"):  # type: ignore[typeddict-item]
+    asked = dict(scope["headers"]).get(b"access-control-request-method", b"GET")
+    if scope["method"] in READING and asked.decode("latin-1") in READING:  # type: ignore[typeddict-item]
         headers.append((b"access-control-allow-origin", b"*"))
         headers.append((b"access-control-expose-headers", EXPOSED))

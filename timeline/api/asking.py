@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from litestar import Request
-
 from timeline.api.negotiation import best_type
-from timeline.api.problems import NotAcceptable, TooLong
+from timeline.api.problems import AnyRequest, NotAcceptable, TooLong
 from timeline.chronicle import Timeline
 from timeline.errors import Fault, Invalid, Malformed
 from timeline.formats import FORMATS, Format
@@ -20,7 +18,6 @@ MAX_URL: Final = 16_384
 """Longer addresses are refused before anything looks at them."""
 
 MAX_PARAMETERS: Final = 200
-AnyRequest = Request[Any, Any, Any]
 
 
 def query_pairs(request: AnyRequest) -> list[tuple[str, str]]:

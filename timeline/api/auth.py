@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timeline.api.answers import AnyRequest
+from timeline.api.asking import AnyRequest
 from timeline.errors import Forbidden, Unauthorized
 from timeline.tokens import Grant, Tokens
 
@@ -23,6 +23,7 @@ def require(request: AnyRequest, tokens: Tokens, scope: str, *, public_read: boo
     if scope not in grant.scopes:
         raise Forbidden(f"this needs the scope {scope}; the token {grant.name} has {', '.join(sorted(grant.scopes))}")
 
+
 def _grant(request: AnyRequest, tokens: Tokens) -> Grant | None:
     header = request.headers.get("authorization")
     if header is None:
@@ -31,12 +32,14 @@ def _grant(request: AnyRequest, tokens: Tokens) -> Grant | None:
     grant = tokens.check(secret.strip()) if scheme.lower() == "bearer" else None
     if grant is None:
         raise Unauthorized("this token is unknown, expired or revoked")
-    request.state.author = grant.name
+    request.scope["auth"] = grant.name
     return grant
+
 
 def author_of(request: AnyRequest) -> str:
     """Give the name of the token that signs what is appended."""
-    name: str = request.state.author
+    name: str = request.scope["auth"]
     return name
+
 
 __all__ = ["author_of", "require"]

@@ -22,7 +22,8 @@ ERRORS: Final = {
     400: "A parameter or the body cannot be read", 401: "A token is needed, or the one given is not good",
     403: "The token lacks the scope", 404: "There is nothing of that id, or the log is not that long",
     406: "None of the types asked for can be given", 409: "It contradicts what the log holds",
-    412: "It was changed since it was read", 413: "The body is too large", 415: "The body is of another type",
+    412: "It was changed since it was read", 413: "The body is too large", 414: "The address is too long",
+    415: "The body is of another type",
     422: "The content is wrong: see the pointers", 503: "Too busy, or the question is too costly: try again",
 }
 
@@ -63,6 +64,17 @@ def _schema(type_: type) -> dict[str, Any]:
     raise NotImplementedError(type_)
 
 
+def _page(item: str) -> dict[str, Any]:
+    return {
+        "type": "object", "required": ["items", "position"],
+        "properties": {
+            "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{item}"}},
+            "position": {"type": "integer", "description": "position of the log this speaks of"},
+            "next": {"type": "string", "description": "address of the next page"},
+        },
+    }
+
+
 _EXTRAS: Final = {
     "earliest": {"type": ["string", "null"], "description": "first second of `when`, in UTC; null where unbounded"},
     "latest": {"type": ["string", "null"], "description": "last second of `when`, in UTC; null where unbounded"},
@@ -84,14 +96,23 @@ _SHAPES: Final[dict[str, Any]] = {
         "required": ["id", "kind", "status", "title", "earliest", "latest", "recorded_at", "revision"],
         "properties": {"id": TEXT, "kind": TEXT, "status": TEXT, "title": TEXT, "when": TEXT, **_EXTRAS},
     },
-    "EventPage": {
-        "type": "object", "required": ["items", "position"],
-        "properties": {
-            "items": {"type": "array", "items": {"$ref": "#/components/schemas/EventBody"}},
-            "position": {"type": "integer", "description": "position of the log this speaks of"},
-            "next": {"type": "string", "description": "address of the next page"},
-        },
+    "ActorBody": {
+        "type": "object", "description": "The actor, and what the log knows of it",
+        "required": ["id", "kind", "name", "revision"],
+        "properties": {"id": TEXT, "kind": TEXT, "name": TEXT, "revision": {"$ref": "#/components/schemas/Revision"}},
     },
+    "SourceBody": {
+        "type": "object", "description": "The source, and what the log knows of it; its text is part of no answer",
+        "required": ["id", "title", "revision"], "not": {"required": ["text"]},
+        "properties": {"id": TEXT, "title": TEXT, "revision": {"$ref": "#/components/schemas/Revision"}},
+    },
+    "Record": {
+        "type": "object", "required": ["position", "header", "leaf_hash", "parts"],
+        "properties": {"position": {"type": "integer"}, "header": {"type": "object"}, "leaf_hash": TEXT,
+                       "parts": {"type": "array", "items": {"type": "object", "required": ["name", "salt"]}}},
+    },
+    "EventPage": _page("EventBody"), "ActorPage": _page("ActorBody"), "SourcePage": _page("SourceBody"),
+    "RecordPage": _page("Record"), "ObjectPage": _page("Object"),
     "EventPatch": {
         "type": "object", "required": ["reason"], "description": "Fields of the event; null removes one (RFC 7396)",
         "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 2000,
@@ -136,7 +157,10 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
     names = [piece[1:-1] for piece in route.path.split("/") if piece.startswith("{")]
     schemas = {"position": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}}
     slug = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 100}
-    return [{"name": name, "in": "path", "required": True, "schema": schemas.get(name, slug)} for name in names]
+    thing = route.path.split("/")[2].removesuffix("s") if names else ""
+    about = "Position of a record in the log" if names == ["position"] else f"Id of the {thing}"
+    return [{"name": name, "in": "path", "required": True, "description": about, "schema": schemas.get(name, slug)}
+            for name in names]
 
 
 def _query_parameter(parameter: Parameter) -> dict[str, Any]:
@@ -177,7 +201,9 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> list[int]:
-    found = {400, 401, 403, 404, 503}
+    found = {400, 401, 403, 404, 414, 503}
+    if any(parameter.name == "actor" for parameter in route.parameters):
+        found.add(422)
     if len(route.types) > 1:
         found.add(406)
     if route.scope == "write":

@@ -12,20 +12,18 @@ from litestar import Response
 
 from timeline import errors
 from timeline.api import problems
-from timeline.api.answers import FOREVER, REVALIDATE, AnyRequest, matches, query_pairs
+from timeline.api.answers import FOREVER, REVALIDATE, WORTH_GZIP, packed, respond
+from timeline.api.asking import AnyRequest, query_pairs
+from timeline.api.negotiation import accepted_languages, accepts_gzip, matches
+from timeline.api.problems import FRAMEWORK, PAGE, PAGE_POLICY
 from timeline.chronicle import Timeline
 from timeline.errors import NotFound, TimelineError
 from timeline.web import page
 
-PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
 DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HTML: Final = "text/html"
 
 ASSETS: Final = {
     "page.css": ("static/page.css", "text/css"),
@@ -42,6 +40,7 @@ class Assets:
     def __init__(self) -> None:
         """Read the files once."""
         self._files: dict[str, tuple[bytes, str, str]] = {}
+        self._packed: dict[str, bytes] = {}
         self._hashed: dict[str, str] = {}
         for name, (path, media_type) in ASSETS.items():
             data = files("timeline.web").joinpath(path).read_bytes()
@@ -61,10 +60,14 @@ class Assets:
         if name not in self._files:
             raise NotFound("there is no such asset")
         data, media_type, digest = self._files[name]
-        etag = f'"{digest}"'
-        headers = {"ETag": etag, "Cache-Control": FOREVER if digest in name else REVALIDATE}
-        if matches(request.headers.get("if-none-match"), etag):
+        headers = {"ETag": f'W/"{digest}"', "Cache-Control": FOREVER if digest in name else REVALIDATE,
+                   "Vary": "Accept-Encoding"}
+        if matches(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(b"", status_code=304, headers=headers, media_type=media_type)
+        if len(data) >= WORTH_GZIP and accepts_gzip(request.headers.get("accept-encoding", "")):
+            if digest not in self._packed:
+                self._packed[digest] = await packed(data)
+            data, headers["Content-Encoding"] = self._packed[digest], "gzip"
         return Response(data, headers=headers, media_type=media_type)
 
 
@@ -76,50 +79,47 @@ class Pages:
         self._timeline = timeline
         self._assets = assets
 
-    async def timeline(self, request: AnyRequest) -> Response[str]:
+    async def timeline(self, request: AnyRequest) -> Response[bytes]:
         """Show the timeline, filtered as the form says."""
         return await self._show(request, page.timeline_page)
 
-    async def event(self, request: AnyRequest) -> Response[str]:
+    async def event(self, request: AnyRequest) -> Response[bytes]:
         """Show one event with its history and what answers it."""
         return await self._show(request, page.event_page, request.path_params["id"])
 
-    async def actor(self, request: AnyRequest) -> Response[str]:
+    async def actor(self, request: AnyRequest) -> Response[bytes]:
         """Show an actor and the actor's timeline."""
         return await self._show(request, page.actor_page, request.path_params["id"])
 
-    async def topic(self, request: AnyRequest) -> Response[str]:
+    async def topic(self, request: AnyRequest) -> Response[bytes]:
         """Show who stood where on a topic."""
         return await self._show(request, page.topic_page, request.path_params["id"])
 
-    async def actors(self, request: AnyRequest) -> Response[str]:
+    async def actors(self, request: AnyRequest) -> Response[bytes]:
         """Show every actor."""
         return await self._show(request, page.actors_page)
 
-    async def topics(self, request: AnyRequest) -> Response[str]:
+    async def topics(self, request: AnyRequest) -> Response[bytes]:
         """Show every topic."""
         return await self._show(request, page.topics_page)
 
-    async def problem(self, request: AnyRequest) -> Response[str]:
+    async def problem(self, request: AnyRequest) -> Response[bytes]:
         """Explain a problem type: the address that `type` of a problem document names."""
         code = request.path_params["code"]
-        known = {cls.code: cls for cls in (*vars(errors).values(), *vars(problems).values())
-                 if isinstance(cls, type) and issubclass(cls, TimelineError)}
+        known = explained()
         if code not in known:
             raise NotFound("there is no such problem type")
-        cls = known[code]
-        text = " ".join((cls.__doc__ or "").split())
-        shown = page.problem_page(cls.status, cls.title, text, "en", self._assets.url)
-        return _html(shown, 200)
+        shown = page.problem_page(*known[code], "en", self._assets.url)
+        return await _html(request, shown, 200)
 
-    async def docs(self, _: AnyRequest) -> Response[str]:
+    async def docs(self, request: AnyRequest) -> Response[bytes]:
         """Show the API's documentation."""
         html = files("timeline.web").joinpath("docs.html").read_text()
         for name in ASSETS:
             html = html.replace(f"/assets/{name}", self._assets.url(name))
-        return Response(html, media_type=HTML, headers=_headers(DOCS_POLICY, REVALIDATE))
+        return await respond(request, html.encode(), media_type=PAGE, headers=_headers(DOCS_POLICY, REVALIDATE))
 
-    async def _show(self, request: AnyRequest, render: Callable[..., page.Page], *what: str) -> Response[str]:
+    async def _show(self, request: AnyRequest, render: Callable[..., page.Page], *what: str) -> Response[bytes]:
         """Render in a thread: a page asks several questions."""
         languages = accepted_languages(request.headers.get("accept-language", ""))
         parameters = query_pairs(request)
@@ -128,34 +128,25 @@ class Pages:
             return render(self._timeline, *what, parameters, asset=self._assets.url, languages=languages)
 
         shown = await asyncio.to_thread(rendered)
-        return _html(shown, shown.status)
+        return await _html(request, shown, shown.status)
 
 
-def _html(shown: page.Page, status: int) -> Response[str]:
-    headers = _headers(PAGE_POLICY, FOREVER if shown.final else REVALIDATE)
-    return Response(shown.html, status_code=status, media_type=HTML, headers=headers)
+def explained() -> dict[str, tuple[int, str, str]]:
+    """Give status, title and explanation of every problem type there is, by its code."""
+    found = {code: (status, title, detail) for status, (code, title, detail) in FRAMEWORK.items()}
+    for cls in (*vars(errors).values(), *vars(problems).values()):
+        if isinstance(cls, type) and issubclass(cls, TimelineError) and cls is not TimelineError:
+            found[cls.code] = (cls.status, cls.title, " ".join((cls.__doc__ or "").split()))
+    return found
+
+
+async def _html(request: AnyRequest, shown: page.Page, status: int) -> Response[bytes]:
+    headers = _headers(PAGE_POLICY, FOREVER if shown.final else REVALIDATE if status == 200 else "no-store")
+    return await respond(request, shown.html.encode(), status=status, media_type=PAGE, headers=headers)
 
 
 def _headers(policy: str, cache: str) -> dict[str, str]:
     return {"Content-Security-Policy": policy, "Cache-Control": cache, "Vary": "Accept-Language, Accept-Encoding"}
 
 
-def accepted_languages(header: str) -> list[str]:
-    """Read Accept-Language, best first (RFC 9110 section 12.5.4).
-
-    >>> accepted_languages("en;q=0.5, fr-CA, fr;q=0.9, de;q=0")
-    ['fr-CA', 'fr', 'en']
-    """
-    weighed = []
-    for number, item in enumerate(header.split(",")[:20]):
-        tag, _, parameters = item.strip().partition(";")
-        try:
-            weight = float(parameters.strip().removeprefix("q=") or 1)
-        except ValueError:
-            continue
-        if tag and weight > 0:
-            weighed.append((-weight, number, tag))
-    return [tag for _, _, tag in sorted(weighed)]
-
-
-__all__ = ["Assets", "Pages", "accepted_languages"]
+__all__ = ["Assets", "Pages"]

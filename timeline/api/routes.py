@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from litestar import Response
 
-from timeline.api.answers import AnyRequest
+from timeline.api.asking import AnyRequest
 from timeline.api.pages import Assets, Pages
 from timeline.api.reads import CLOCKS, DENSITY_PARAMETERS, RECORD_TYPES, TOPIC_PARAMETERS, Reads
 from timeline.api.writes import JSON, LINES, PATCH, Writes
@@ -81,22 +81,25 @@ def _reads(reads: Reads) -> list[Route]:
         Route("GET", "/v1/events/{id}", reads.event, "One event", parameters=parameters("lang", *CLOCKS),
               answer="EventBody"),
         Route("GET", "/v1/events/{id}/history", reads.history, "Every revision of an event, with what changed and why",
-              parameters=clocks),
-        Route("GET", "/v1/actors", reads.actors, "Actors in order of id", parameters=listed),
-        Route("GET", "/v1/actors/{id}", reads.actor, "One actor", parameters=clocks, answer="Actor"),
+              parameters=clocks, answer="ObjectPage"),
+        Route("GET", "/v1/actors", reads.actors, "Actors in order of id", parameters=listed,
+              answer="ActorPage"),
+        Route("GET", "/v1/actors/{id}", reads.actor, "One actor", parameters=clocks, answer="ActorBody"),
         Route("GET", "/v1/actors/{id}/timeline", reads.actor_timeline, "The chronological view of an actor",
               **own_events),
-        Route("GET", "/v1/sources", reads.sources, "Sources in order of id", parameters=listed),
-        Route("GET", "/v1/sources/{id}", reads.source, "One source", parameters=clocks, answer="Source"),
-        Route("GET", "/v1/topics", reads.topics, "Topics with the number of events under each", parameters=clocks),
+        Route("GET", "/v1/sources", reads.sources, "Sources in order of id", parameters=listed,
+              answer="SourcePage"),
+        Route("GET", "/v1/sources/{id}", reads.source, "One source", parameters=clocks, answer="SourceBody"),
+        Route("GET", "/v1/topics", reads.topics, "Topics with the number of events under each", parameters=clocks,
+              answer="ObjectPage"),
         Route("GET", "/v1/topics/{id}/positions", reads.positions,
               "Who stood where on a topic, in order, with the changes of stance marked",
-              parameters=parameters(*TOPIC_PARAMETERS)),
+              parameters=parameters(*TOPIC_PARAMETERS), answer="ObjectPage"),
         Route("GET", "/v1/density", reads.density, "Counts of events by bucket of time",
               parameters=parameters(*DENSITY_PARAMETERS, "buckets")),
         Route("GET", "/v1/records", reads.records, "The log itself", parameters=tuple(RECORD_PARAMETERS.values()),
-              types=tuple(RECORD_TYPES.values())),
-        Route("GET", "/v1/records/{position}", reads.record, "One record of the log"),
+              types=tuple(RECORD_TYPES.values()), answer="RecordPage"),
+        Route("GET", "/v1/records/{position}", reads.record, "One record of the log", answer="Record"),
     ]
 
 
@@ -111,9 +114,9 @@ def _writes(writes: Writes) -> list[Route]:
         Route("DELETE", "/v1/events/{id}", writes.retract, "Retract an event; its history stays",
               parameters=parameters("reason"), answer="EventBody", headers=("Idempotency-Key", "If-Match"), **writing),
         Route("PUT", "/v1/actors/{id}", writes.describe_actor, "Describe an actor", body=Actor, accepts=JSON,
-              answer="Actor", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
+              answer="ActorBody", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
         Route("PUT", "/v1/sources/{id}", writes.describe_source, "Describe a source", body=Source, accepts=JSON,
-              answer="Source", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
+              answer="SourceBody", statuses=changed, headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
         Route("POST", "/v1/records", writes.batch, "Append changes together: all of them, or none", body="Batch",
               accepts=LINES, statuses=changed, headers=("Idempotency-Key",), **writing),
     ]

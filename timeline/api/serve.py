@@ -7,9 +7,10 @@ import contextlib
 import ipaddress
 import logging
 import signal
+import socket
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import uvloop
 from granian.constants import Interfaces
@@ -19,9 +20,6 @@ from timeline.api.app import create_app
 from timeline.chronicle import Timeline
 from timeline.errors import Invalid
 from timeline.tokens import Tokens, tokens_path
-
-GRACE: Final = 3.0
-"""Seconds open connections get at the end."""
 
 
 def is_loopback(host: str) -> bool:
@@ -43,9 +41,23 @@ def run(
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with Timeline.open(path) as timeline:
+        _check_free(host, port)
         timeline.announce(f"http://{host}:{port}")
         app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra)
         uvloop.run(_serve(app, host, port))
+
+
+def _check_free(host: str, port: int) -> None:
+    """Say in a sentence what the server would say in a page of Rust."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+            probe.listen(1)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Invalid(f"cannot listen on {host}:{port}: {reason}; choose another --port") from None
 
 
 async def _serve(app: Any, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
@@ -54,7 +66,4 @@ async def _serve(app: Any, host: str, port: int) -> None:  # noqa: ANN401 - an A
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
-    try:
-        await server.serve()
-    except OSError as error:
-        raise Invalid(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from None
+    await server.serve()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from litestar import Response
 
-from timeline.api.answers import AnyRequest, query_pairs
+from timeline.api.asking import AnyRequest, no_parameters, query_pairs
 from timeline.api.auth import author_of
 from timeline.api.problems import UnsupportedMedia
 from timeline.chronicle import Timeline
-from timeline.errors import Fault, Invalid, Malformed
+from timeline.errors import Conflict, Fault, Invalid, Malformed, TimelineError, VersionMismatch
 from timeline.model import Actor, Event, Source
 from timeline.records import (
     ActorDescribed,
@@ -32,7 +32,8 @@ from timeline.writer import Appended
 BATCH: Final = 1_000
 JSON: Final = ("application/json",)
 PATCH: Final = ("application/merge-patch+json", "application/json")
-LINES: Final = ("application/json", "application/x-ndjson", "application/ndjson", "application/cloudevents-batch+json")
+CLOUD: Final = ("application/cloudevents-batch+json",)
+LINES: Final = ("application/json", "application/x-ndjson", "application/ndjson", *CLOUD)
 
 
 class Writes:
@@ -47,8 +48,12 @@ class Writes:
         event = decode(await body_of(request, JSON), Event)
         no_parameters(request)
         create_only = request.headers.get("if-none-match") == "*"
-        change = EventRecorded(event=event, expected=0 if create_only else None)
-        return await self._one(request, change)
+        try:
+            return await self._one(request, EventRecorded(event=event, expected=0 if create_only else None))
+        except Conflict as error:
+            if create_only and "revision" in error.members:
+                raise VersionMismatch(error.detail, expected=0, current=error.members["revision"]) from None
+            raise
 
     async def revise(self, request: AnyRequest) -> Response[bytes]:
         """Revise an event by a merge patch; the member `reason` says why and is not part of the event."""
@@ -59,7 +64,7 @@ class Writes:
             raise Invalid("/reason: say why the event is revised; readers will see it",
                           faults=(Fault("/reason", "required field is missing: a sentence"),))
         values = {"type": "event.revised", "id": request.path_params["id"], "patch": patch, "reason": reason}
-        change = convert_change(values)
+        change = convert_change(values)  # can fail at /reason only
         return await self._one(request, _expecting(change, revision_expected(request)))
 
     async def retract(self, request: AnyRequest) -> Response[bytes]:
@@ -70,7 +75,10 @@ class Writes:
             detail = "give the parameter reason, once, and no other: a sentence that readers will see"
             raise Malformed(f"reason: {detail}", faults=(Fault("?reason", detail),))
         values = {"type": "event.retracted", "id": request.path_params["id"], "reason": reasons[0]}
-        return await self._one(request, _expecting(convert_change(values), revision_expected(request)))
+        try:
+            return await self._one(request, _expecting(convert_change(values), revision_expected(request)))
+        except Invalid as error:
+            raise pointed(error, lambda pointer: pointer.replace("/reason", "?reason")) from None
 
     async def describe_actor(self, request: AnyRequest) -> Response[bytes]:
         """Describe an actor."""
@@ -89,8 +97,12 @@ class Writes:
     async def batch(self, request: AnyRequest) -> Response[bytes]:
         """Append changes together: all of them, or none."""
         no_parameters(request)
-        changes = read_batch(await body_of(request, LINES), content_type(request))
-        appended = await self._append(request, changes)
+        sent_as = content_type(request)
+        changes = read_batch(await body_of(request, LINES), sent_as)
+        try:
+            appended = await self._append(request, changes)
+        except TimelineError as error:
+            raise pointed(error, lambda pointer: _in_batch(pointer, len(changes), sent_as)) from None
         items = [{"type": one.type, "id": one.id, "position": one.position, "new": one.new} for one in appended]
         content = msgspec.json.encode({"items": items, "position": self._timeline.position})
         status = 201 if any(one.new for one in appended) else 200
@@ -99,7 +111,10 @@ class Writes:
 
     async def _one(self, request: AnyRequest, change: AnyChange) -> Response[bytes]:
         """Append one change and show the thing as it now stands."""
-        appended = (await self._append(request, [change]))[0]
+        try:
+            appended = (await self._append(request, [change]))[0]
+        except TimelineError as error:
+            raise pointed(error, _in_body) from None
         path = f"/v1/{appended.type}s/{appended.id}"
         body = self._timeline.body(appended.type, appended.id)
         revision = msgspec.json.decode(body)["revision"]["number"]
@@ -112,19 +127,27 @@ class Writes:
 
     async def _append(self, request: AnyRequest, changes: Sequence[AnyChange]) -> list[Appended]:
         future = self._timeline.submit(changes, author=author_of(request), key=idempotency_key(request))
-        try:
-            return await asyncio.wrap_future(future)
-        except Invalid as error:
-            raise _relative(error, changes) from None
+        return await asyncio.wrap_future(future)
 
 
-def _relative(error: Invalid, changes: Sequence[AnyChange]) -> Invalid:
-    """Point into the body that was sent: it held the event itself, not a change around it."""
-    if len(changes) != 1 or not isinstance(changes[0], EventRecorded | EventRevised | ActorDescribed | SourceDescribed):
-        return error
-    around = re.compile(r"^/(event|patch|actor|source)(?=/)")
-    faults = tuple(Fault(around.sub("", fault.pointer), fault.detail) for fault in error.faults)
-    return Invalid(around.sub("", error.detail), faults=faults, **error.members)
+def pointed(error: TimelineError, move: Callable[[str], str]) -> TimelineError:
+    """Point into the body that was sent, where the writer points into the change it was made into."""
+    faults = tuple(Fault(move(fault.pointer), fault.detail) for fault in error.faults)
+    start, colon, rest = error.detail.partition(": ")
+    known = colon and start in {fault.pointer for fault in error.faults}
+    return type(error)(f"{move(start)}: {rest}" if known else error.detail, faults=faults, **error.members)
+
+
+def _in_body(pointer: str) -> str:
+    """Take the change off: the body held the event, patch, actor or source itself."""
+    return re.sub(r"^/(event|patch|actor|source)(?=/|$)", "", pointer)
+
+
+def _in_batch(pointer: str, size: int, sent_as: str) -> str:
+    """Name the item, which the writer leaves out where there is only one; a CloudEvent holds the change in `data`."""
+    number, _, rest = ("0", "", pointer.removeprefix("/")) if size == 1 else pointer.removeprefix("/").partition("/")
+    inner = "/data" if sent_as in CLOUD and rest and rest != "type" else ""
+    return f"/{number}{inner}/{rest}" if rest else f"/{number}"
 
 
 def _expecting(change: AnyChange, expected: int | None) -> AnyChange:
@@ -163,18 +186,19 @@ def read_batch(body: bytes, sent_as: str) -> list[AnyChange]:
     else:
         check_depth(body)
         values = decode(body, list[dict[str, Any]])
-    if sent_as.startswith("application/cloudevents"):
+    if sent_as in CLOUD:
         values = [_from_cloud_event(value) for value in values]
     if not 1 <= len(values) <= BATCH:
         raise Invalid(f"a batch holds 1 to {BATCH} changes, got {len(values)}",
                       faults=(Fault("", f"expected 1..{BATCH} changes"),))
-    changes = []
-    for number, value in enumerate(values):
-        try:
-            changes.append(convert_change(value))
-        except Invalid as error:
-            raise error.at(f"/{number}") from None
-    return changes
+    return [_change(value, number, sent_as) for number, value in enumerate(values)]
+
+
+def _change(value: dict[str, Any], number: int, sent_as: str) -> AnyChange:
+    try:
+        return convert_change(value)
+    except Invalid as error:
+        raise pointed(error, lambda pointer: _in_batch(f"/{number}{pointer}", 2, sent_as)) from None
 
 
 def _from_cloud_event(value: dict[str, Any]) -> dict[str, Any]:
@@ -182,13 +206,6 @@ def _from_cloud_event(value: dict[str, Any]) -> dict[str, Any]:
     data = value.get("data")
     type_ = re.sub(r"^timeline\.|\.v\d+$", "", str(value.get("type", "")))
     return {**(data if isinstance(data, dict) else {}), "type": type_}
-
-
-def no_parameters(request: AnyRequest) -> None:
-    """Refuse parameters where none are taken."""
-    if pairs := query_pairs(request):
-        name = pairs[0][0]
-        raise Malformed(f"{name}: unknown parameter", faults=(Fault(f"?{name}", "unknown parameter"),))
 
 
 def revision_expected(request: AnyRequest) -> int | None:

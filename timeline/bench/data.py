@@ -21,9 +21,18 @@ DAYS: Final = 36 * 365
 SEED: Final = 20251121
 
 _ROLES: Final = ("speaker", "participant", "host", "subject", "addressee", "relayer", "reporter")
-_WORDS: Final = ["summit", "talks", "on", "the", "guarantees", "of", "a", "ceasefire", "between", "delegations", "after", "ministers", "met", "envoys", "in", "private", "and", "agreed", "nothing", "while", "troops", "withdrew", "from", "positions", "near", "the", "river", "as", "parliament", "debated", "sanctions", "energy", "prices", "grain", "exports", "prisoners", "bridges", "borders", "treaties", "elections", "budgets", "inspections", "aid", "convoys", "radar"]
-_LONGER: Final = ((0.80, 0, 0), (0.88, 1, 6), (0.94, 7, 60), (0.97, 61, 364), (1.0, 365, 20_000))
-"""(share up to here, fewest, most days beyond the first)."""
+_WORDS: Final = (
+    "summit", "talks", "on", "the", "guarantees", "of", "a", "ceasefire", "between", "delegations", "after",
+    "ministers", "met", "envoys", "in", "private", "and", "agreed", "nothing", "while", "troops", "withdrew", "from",
+    "positions", "near", "the", "river", "as", "parliament", "debated", "sanctions", "energy", "prices", "grain",
+    "exports", "prisoners", "bridges", "borders", "treaties", "elections", "budgets", "inspections", "aid", "convoys",
+    "radar",
+)
+_LONGER: Final = (
+    (0.80, 0, 0), (0.88, 1, 6), (0.94, 7, 60), (0.97, 61, 364), (0.99999, 365, 1_500), (1.0, 7_300, 36_500),
+)
+"""(share up to here, fewest, most days beyond the first). The last are as rare as centuries are: were there many, any
+fifty events that overlap a date would be found among them, and every index would look fast."""
 
 
 def background() -> Iterator[bytes]:

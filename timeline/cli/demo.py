@@ -34,11 +34,10 @@ def demo(settings: Settings, /, *, host: str, port: int, serving: bool) -> None:
     timeline --db my-demo.db demo --no-serve
     """
     from timeline.chronicle import Timeline
-    from timeline.cli.serving import loopback, start
-    from timeline.errors import Malformed
+    from timeline.cli.serving import start
 
-    if serving and not loopback(host):
-        raise Malformed(f"{host} can be reached by others: the demo is served on this machine only")
+    if serving:
+        _this_machine_only(host)
     path = settings.db if settings.chosen else place()
     _fill(path)
     with Timeline.open(path) as timeline:
@@ -49,6 +48,14 @@ def demo(settings: Settings, /, *, host: str, port: int, serving: bool) -> None:
     say(f"\nThe page       {base}/\nThe API        {base}/v1/events\nIts reference  {base}/docs\n")
     say("Ctrl-C stops the server.")
     start(path, host, port)
+
+
+def _this_machine_only(host: str) -> None:
+    from timeline.api.serve import is_loopback
+    from timeline.errors import Malformed
+
+    if not is_loopback(host):
+        raise Malformed(f"{host} can be reached by others: the demo is served on this machine only")
 
 
 def place() -> Path:

@@ -18,6 +18,8 @@ import rich_click as click
 from timeline.cli.output import complain, plain_streams
 from timeline.errors import TimelineError
 
+click.rich_click.TEXT_PARAGRAPH_LINEBREAKS = "\n\n"
+
 EXIT_INTERNAL: Final = 1
 EXIT_INTERRUPTED: Final = 130
 EPILOG: Final = """\
@@ -55,6 +57,16 @@ class Root(click.RichGroup):
             sys.exit(_explained(error))
         sys.exit(code if isinstance(code, int) else 0)
 
+    def invoke(self, context: click.Context) -> Any:  # noqa: ANN401 - whatever a command gives
+        """Run a command; one whose reader has had enough (`timeline export | head`) ends in peace."""
+        try:
+            result = super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return result
+
 
 def _explained(error: BaseException) -> int:
     """Say what went wrong and give the exit code."""
@@ -69,9 +81,6 @@ def _explained(error: BaseException) -> int:
         case TimelineError():
             complain(error.detail, error.faults)
             code = error.exit_code
-        case BrokenPipeError():  # `timeline export | head`: the reader has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
         case _:
             code = _unforeseen(error)
     return code

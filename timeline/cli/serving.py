@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,9 @@ def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | No
     timeline serve
     timeline serve --host 0.0.0.0 --port 8080 --public-read
     """
-    if public_read is None and not loopback(host):
+    from timeline.api.serve import is_loopback
+
+    if public_read is None and not is_loopback(host):
         raise Malformed(f"{host} can be reached by others: add --public-read if everybody may read this timeline, or "
                         "--private-read if reading needs a token")
     start(settings.db, host, port, public_read=public_read is not False)
@@ -44,16 +45,6 @@ def start(path: Path, host: str, port: int, *, public_read: bool = True) -> None
     if not path.is_file():
         note(f"{path} is not there yet: it is made now")
     server.run(path, host=host, port=port, public_read=public_read)
-
-
-def loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @click.group()

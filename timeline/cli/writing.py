@@ -35,6 +35,9 @@ def import_(settings: Settings, /, *, files: tuple[str, ...], revise: str | None
     The format is found out from the content. Importing again changes nothing, so an import that was cut off is simply
     repeated. A batch with a fault in it is not written: the error names file, line and field.
 
+    With --revise, a row of CSV changes only what its cells say: an empty cell, and what CSV cannot carry, leave things
+    as they are.
+
     \b
     timeline import seeds/
     timeline import events.csv --dry-run

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import msgspec
 
 from timeline.errors import Fault, Invalid, Malformed, NotFound, TimelineError
-from timeline.formats.csv import IGNORED, READABLE, read_row
+from timeline.formats.csv import COLUMNS, IGNORED, READABLE, read_row
 from timeline.model import decode_hook
-from timeline.records import AnyChange, check_depth, convert_change, decode, decode_change
+from timeline.records import AnyChange, check_depth, convert_change, decode, decode_change, merge
 from timeline.views.projector import EXTRAS
 
 EXTENSIONS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", ".csv": "csv", ".tsv": "csv"}
@@ -32,11 +32,12 @@ HEAD: Final = 64 * 1024
 
 
 class Row(NamedTuple):
-    """One change and the line it stands on; or what is wrong there."""
+    """One change and the line it stands on; or what is wrong there. `cells` are those of a row of CSV."""
 
     line: int
     change: AnyChange | None = None
     error: TimelineError | None = None
+    cells: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -133,10 +134,12 @@ def _lines(file: File, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _kind(first: bytes, named: str) -> str:
+    if not first:
+        return "ndjson"
     if first.startswith(b"["):
         return "json"
     if not first.startswith(b"{"):
-        return named if named and first else "csv" if first else named or "ndjson"
+        return named or "csv"
     try:
         value = msgspec.json.decode(first)
     except msgspec.DecodeError:
@@ -165,8 +168,7 @@ def _ndjson(file: File, lines: Iterable[bytes]) -> Iterator[Row]:
 def _json(file: File, data: bytes) -> Iterator[Row]:
     """Read a list, a page with items, or one object; where a second object follows it is NDJSON after all."""
     try:
-        value = msgspec.json.decode(data, type=msgspec.Raw | None if not data.strip() else msgspec.Raw)
-        items = _items(bytes(value)) if value is not None else []
+        items = _items(bytes(msgspec.json.decode(data, type=msgspec.Raw)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if "trailing" in str(error) and data.lstrip().startswith(b"{"):
             yield from _ndjson(file, data.splitlines())
@@ -304,11 +306,20 @@ def _csv_row(file: File, line: int, header: list[str], cells: list[str]) -> Row:
         return Row(line, error=Malformed(f"expected {len(header)} cells as in the first line, got {len(cells)}"))
     row = dict(zip(header, cells, strict=True))
     try:
-        return Row(line, event_change(file, read_row(row)))
+        return Row(line, event_change(file, read_row(row)), cells=row)
     except TimelineError as error:
         faults = tuple(Fault(column(fault.pointer), fault.detail) for fault in error.faults)
         detail = f"{faults[0].pointer}: {faults[0].detail}" if faults else error.detail
         return Row(line, error=type(error)(detail, faults=faults))
+
+
+def corrected(event: dict[str, Any], cells: dict[str, str]) -> dict[str, Any]:
+    """Give an event as a row of CSV would have it: what a cell does not say, or cannot carry, stays as it is."""
+    for each in COLUMNS:
+        cell = cells.get(each.name, "").strip()
+        if each.read is not None and cell and cell != each.write(event).strip():
+            event = merge(event, each.read(cell))
+    return event
 
 
 def column(pointer: str) -> str:
@@ -329,4 +340,4 @@ def column(pointer: str) -> str:
             return pointer
 
 
-__all__ = ["EXTENSIONS", "File", "Row", "column", "event_change", "find", "rows", "sniff"]
+__all__ = ["EXTENSIONS", "File", "Row", "column", "corrected", "event_change", "find", "rows", "sniff"]

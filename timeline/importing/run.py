@@ -18,11 +18,22 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from timeline.chronicle import Timeline
-from timeline.errors import Conflict, Fault, NotFound, TimelineError
+from timeline.errors import (
+    Busy,
+    Conflict,
+    Corrupt,
+    Fault,
+    Forbidden,
+    NotFound,
+    TimelineError,
+    TooCostly,
+    Unauthorized,
+)
 from timeline.importing.archive import read_log
-from timeline.importing.rows import File, Row, column, rows, sniff
+from timeline.importing.rows import File, Row, column, corrected, rows, sniff
 from timeline.log.sqlite import LogFile
-from timeline.records import AnyChange, EventRecorded, EventRevised, canonical, difference, plain, settle
+from timeline.model import Event
+from timeline.records import AnyChange, EventRecorded, EventRevised, canonical, convert, difference, plain, settle
 from timeline.views.projector import event_of
 from timeline.writer import Appended
 
@@ -41,6 +52,7 @@ class Item(NamedTuple):
     file: File
     line: int
     change: AnyChange
+    cells: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
@@ -79,21 +91,20 @@ class Local:
     def __init__(self, timeline: Timeline) -> None:
         """Write to this timeline."""
         self.timeline = timeline
-        self._log: LogFile | None = LogFile(timeline.path) if timeline.position else None
+        self._log = LogFile(timeline.path)
 
     def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
         """Queue the changes."""
         return self.timeline.submit(changes)
 
     def known(self, keys: Sequence[str]) -> set[str]:
-        """Look the keys up in the log as it is committed; in a log that was empty at the start there are none."""
+        """Look the keys up in the log as it is committed."""
         found: set[str] = set()
-        if self._log is not None:
-            author = f"{self.timeline.author}\n"
-            for start in range(0, len(keys), ASK):
-                asked = [author + key for key in keys[start : start + ASK]]
-                query = f"SELECT key FROM receipt WHERE key IN ({','.join('?' * len(asked))})"  # noqa: S608 - only marks
-                found |= {row[0].removeprefix(author) for row in self._log.connection().execute(query, asked)}
+        author = f"{self.timeline.author}\n"
+        for start in range(0, len(keys), ASK):
+            asked = [author + key for key in keys[start : start + ASK]]
+            query = f"SELECT key FROM receipt WHERE key IN ({','.join('?' * len(asked))})"  # noqa: S608 - only marks
+            found |= {row[0].removeprefix(author) for row in self._log.connection().execute(query, asked)}
         return found
 
     def current(self, event_id: str) -> dict[str, Any] | None:
@@ -105,8 +116,7 @@ class Local:
 
     def close(self) -> None:
         """Close what was opened to look."""
-        if self._log is not None:
-            self._log.close()
+        self._log.close()
 
 
 class Importer:
@@ -186,7 +196,7 @@ class Importer:
             self._fault(file, row.line, row.error or TimelineError("unreadable"))
         elif not self._faults:
             try:
-                batch.append(Item(file, row.line, self._keyed(row.change)))
+                batch.append(Item(file, row.line, self._keyed(row.change), row.cells))
             except TimelineError as error:
                 self._fault(file, row.line, error)
 
@@ -239,6 +249,9 @@ class Importer:
 
     def _rescue(self, batch: list[Item], error: TimelineError) -> None:
         """Find out what is wrong with a batch; an event that is there already need not be."""
+        if isinstance(error, Busy | Corrupt | Forbidden | TooCostly | Unauthorized):  # no line can be mended
+            detail = f"{error.detail}; imported {self.outcome.settled:,} changes so far, and what is in stays in"
+            raise type(error)(detail, imported=self.outcome.settled)
         number, faults = _located(error, len(batch))
         if number is None or not (isinstance(error, Conflict) and "revision" in error.members):
             item = batch[number or 0]
@@ -287,8 +300,11 @@ class Importer:
         change = item.change
         if not isinstance(change, EventRecorded):
             return item
-        old, new = plain(event_of(current)), plain(settle(change).event)
-        patch = difference(old, new)
+        old = plain(event_of(current))
+        if item.cells is None:
+            patch = difference(old, plain(settle(change).event))
+        else:
+            patch = difference(old, plain(settle(convert(corrected(old, item.cells), Event))))
         if not patch:
             self.outcome.unchanged += 1
             return None
@@ -339,13 +355,11 @@ def _canonical(change: AnyChange) -> bytes:
 
 
 def _located(error: TimelineError, size: int) -> tuple[int | None, Sequence[Fault]]:
-    """Take the number of the change out of an error's pointers: a batch of one has none in them."""
+    """Take the number of the change out of an error's pointers: a batch of one may have none in them."""
     faults = error.faults or (Fault("", error.detail),)
-    if size == 1:
-        return 0, faults
     head, _, _ = faults[0].pointer.removeprefix("/").partition("/")
     if not (faults[0].pointer.startswith("/") and head.isdigit()):
-        return None, faults
+        return (0 if size == 1 else None), faults
     return int(head), [Fault(fault.pointer[len(head) + 1 :], fault.detail) for fault in faults]
 
 

@@ -48,29 +48,31 @@ def place(bounds: Bounds | None) -> Placed:
     return Placed((latest - earliest).bit_length(), earliest, latest)
 
 
-def window(class_: int, lower: int | None, upper: int | None, *, wholly: bool) -> str | None:
+def window(class_: int, lower: int | None, upper: int | None, *, wholly: bool, named: bool = False) -> str | None:
     """Give the SQL condition under which rows of a class meet a range; None where none of them can.
 
-    The numbers are integers of ours and go into the text, so that each class's scan is planned with its own bounds.
+    `named` puts the parameters ``:lower`` and ``:upper`` in the place of the numbers: questions of one shape then share
+    one prepared statement, and preparing takes three times as long as finding a page.
     The scanned table is `x`: the event table that may be joined has columns of the same names.
     """
     if class_ == UNDATED:
         return None
+    low, high = (":lower", ":upper") if named else (str(lower), str(upper))
     if wholly:
-        return _inside(class_, lower, upper)
+        return _inside(class_, lower, upper, low, high)
     conditions = []
     if upper is not None:
-        conditions.append(f"x.earliest <= {upper:d}")
+        conditions.append(f"x.earliest <= {high}")
     if lower is not None:
         if class_ < OPEN_BOTH:
-            conditions.append(f"x.earliest >= {lower - (1 << class_) + 1:d}")
+            conditions.append(f"x.earliest >= {low} - {(1 << class_) - 1:d}")
         elif class_ == OPEN_START:
             conditions.append(f"x.earliest = {LOWEST:d}")
-        conditions.append(f"x.latest >= {lower:d}")
+        conditions.append(f"x.latest >= {low}")
     return " AND ".join(conditions) or "1"
 
 
-def _inside(class_: int, lower: int | None, upper: int | None) -> str | None:
+def _inside(class_: int, lower: int | None, upper: int | None, low: str, high: str) -> str | None:
     """Condition for lying wholly inside; an end that is open can only lie inside an open range."""
     open_start, open_end = class_ in (OPEN_BOTH, OPEN_START), class_ in (OPEN_BOTH, OPEN_END)
     if (open_start and lower is not None) or (open_end and upper is not None):
@@ -79,7 +81,7 @@ def _inside(class_: int, lower: int | None, upper: int | None) -> str | None:
         return None
     conditions = []
     if lower is not None:
-        conditions.append(f"x.earliest >= {lower:d}")
+        conditions.append(f"x.earliest >= {low}")
     if upper is not None:
-        conditions += [f"x.earliest <= {upper:d}", f"x.latest <= {upper:d}"]
+        conditions += [f"x.earliest <= {high}", f"x.latest <= {high}"]
     return " AND ".join(conditions) or "1"

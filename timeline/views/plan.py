@@ -53,7 +53,9 @@ class Plan:
     def __init__(self, lookup: Lookup, query: Query, position: int) -> None:
         """Plan a question at a position."""
         self._lookup, self._query, self._position = lookup, query, position
-        self.values: dict[str, str] = {}
+        self.values: dict[str, str | int | None] = {
+            "position": position, "lower": query.lower, "upper": query.upper, "by": query.reported_by,
+        }
         self._groups = lookup.groups(query, position)
         self._about = lookup.facet_ids([fold.ABOUT]) if query.on == "about" else []
         self._classes = [
@@ -89,8 +91,8 @@ class Plan:
         if not driving:
             return " UNION ALL ".join(self._arm("event", f"{window} AND {conditions}") for window in windows)
         arms = [
-            self._arm("lane", f"x.facet = {facet:d} AND {window} AND {conditions}")
-            for facet in driving for window in windows
+            self._arm("lane", f"x.facet = {mark} AND {window} AND {conditions}")
+            for mark in map(self._mark, driving) for window in windows
         ]
         return (" UNION " if len(driving) > 1 else " UNION ALL ").join(arms)
 
@@ -109,7 +111,7 @@ class Plan:
         if not windows:
             return ""
         columns = ", ".join(f"x.{name} AS {name}" for name in (*_ORDER, "n"))
-        table, facet = ("lane", f"x.facet = {self._about[0]:d}") if self._about else ("event", "1")
+        table, facet = ("lane", f"x.facet = {self._mark(self._about[0])}") if self._about else ("event", "1")
         conditions = f"{choice} AND {facet} AND ({windows}) AND {self._conditions(self._groups)}"
         return f"SELECT {columns} FROM {table} x CROSS JOIN event e ON e.n = x.n WHERE {conditions}"
 
@@ -120,7 +122,7 @@ class Plan:
         for class_ in self._classes:
             wholly = query.match == "must" and query.ranged
             window = "1" if class_ == classes.UNDATED else classes.window(
-                class_, query.lower, query.upper, wholly=wholly
+                class_, query.lower, query.upper, wholly=wholly, named=True
             )
             if window is not None:
                 found.append(f"x.class = {class_:d} AND {window}")
@@ -129,47 +131,44 @@ class Plan:
     def _conditions(self, probes: list[list[int]]) -> str:
         query = self._query
         shown = f"x.hidden IN ({SHOWN}, {RETRACTED})" if query.retracted else f"x.hidden = {SHOWN}"
-        conditions = [f"x.since <= {self._position:d}", shown]
+        conditions = ["x.since <= :position", shown]
         if query.reported_by is None:
-            conditions.append(f"x.until > {self._position:d}")
+            conditions.append("x.until > :position")
         if query.after is not None:
             sign = "<" if query.order == "desc" else ">"
-            last = ", ".join(f"{number:d}" for number in query.after)
+            last = self._marks(query.after)
             conditions.append(f"({', '.join(f'x.{name}' for name in _ORDER)}) {sign} ({last})")
-        conditions += [_probe(f"p.facet IN ({_numbers(group)})") for group in probes]
+        conditions += [_probe(f"p.facet IN ({self._marks(group)})") for group in probes]
         if query.kinds:
-            conditions.append(self._among("e.kind", query.kinds))
+            conditions.append(f"e.kind IN ({self._marks(query.kinds)})")
         if query.statuses:
-            conditions.append(self._among("e.status", query.statuses))
+            conditions.append(f"e.status IN ({self._marks(query.statuses)})")
         if query.roles:
             conditions.append(self._role())
         if query.reported_by is not None:
-            conditions.append(self._reported(query.reported_by))
+            conditions.append(self._reported())
         return " AND ".join(conditions)
 
-    def _among(self, column: str, names: tuple[str, ...]) -> str:
-        marks = []
-        for name in names:
-            key = f"v{len(self.values)}"
-            self.values[key] = name
-            marks.append(f":{key}")
-        return f"{column} IN ({', '.join(marks)})"
+    def _mark(self, value: str | int) -> str:
+        """Give a parameter for a value: what is in the text makes a statement that must be prepared anew."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def _marks(self, values: Iterable[str | int]) -> str:
+        return ", ".join(map(self._mark, values))
 
     def _role(self) -> str:
         """One of the actors asked for has one of the roles; where no actor is asked for, anybody has."""
-        having = []
-        for role in self._query.roles:
-            key = f"v{len(self.values)}"
-            self.values[key] = f"|{role}|"
-            having.append(f"instr(p.roles, :{key})")
+        having = [f"instr(p.roles, {self._mark(f'|{role}|')})" for role in self._query.roles]
         condition = f"({' OR '.join(having)})"
         actors = next((group for group in self._query.facets() if group[0].startswith("actor/")), None)
         if actors is None:
             return _probe(condition)
         facets = self._lookup.facet_ids(self._lookup.with_members(self._query, actors, self._position))
-        return _probe(f"p.facet IN ({_numbers(facets)}) AND {condition}")
+        return _probe(f"p.facet IN ({self._marks(facets)}) AND {condition}")
 
-    def _reported(self, by: int) -> str:
+    def _reported(self) -> str:
         """Pick of each event the newest version all of whose sources had certainly been published by then.
 
         What was reported by a time is not today's account with younger events taken away: each event is shown as the
@@ -177,24 +176,21 @@ class Plan:
         version (at this position) can say the same of itself, and none withdraws the event.
         """
         later = (
-            f"SELECT 1 FROM event y WHERE y.id = e.id AND y.since > e.since AND y.since <= {self._position:d} "
-            f"AND (y.hidden > 0 OR ({self._told('y.n', by)}))"
+            "SELECT 1 FROM event y WHERE y.id = e.id AND y.since > e.since AND y.since <= :position "
+            f"AND (y.hidden > 0 OR ({_told('y.n')}))"
         )
-        return f"{self._told('e.n', by)} AND NOT EXISTS ({later})"
+        return f"{_told('e.n')} AND NOT EXISTS ({later})"
 
-    def _told(self, n: str, by: int) -> str:
-        """Whether an event version rests on sources published by a time, and on nothing younger."""
-        cites = (
-            "SELECT 1 FROM lane l JOIN facet f ON f.facet = l.facet LEFT JOIN thing t ON t.type = 'source' "
-            f"AND t.id = substr(f.name, 8) AND t.since <= {self._position:d} AND t.until > {self._position:d} "
-            f"WHERE l.n = {n} AND f.name >= 'source/' AND f.name < 'source0'"
-        )
-        return f"EXISTS ({cites}) AND NOT EXISTS ({cites} AND (t.published IS NULL OR t.published > {by:d}))"
+
+def _told(n: str) -> str:
+    """Whether an event version rests on sources published by a time, and on nothing younger."""
+    cites = (
+        "SELECT 1 FROM lane l JOIN facet f ON f.facet = l.facet LEFT JOIN thing t ON t.type = 'source' "
+        "AND t.id = substr(f.name, 8) AND t.since <= :position AND t.until > :position "
+        f"WHERE l.n = {n} AND f.name >= 'source/' AND f.name < 'source0'"
+    )
+    return f"EXISTS ({cites}) AND NOT EXISTS ({cites} AND (t.published IS NULL OR t.published > :by))"
 
 
 def _probe(condition: str) -> str:
     return f"EXISTS (SELECT 1 FROM lane p WHERE p.n = x.n AND {condition})"
-
-
-def _numbers(facets: list[int]) -> str:
-    return ", ".join(f"{facet:d}" for facet in facets)

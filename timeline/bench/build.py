@@ -1,0 +1,70 @@
+"""Logs to measure: made by the real import, kept where `--keep` says, with the naive table beside them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from timeline.bench import data
+from timeline.bench.naive import make_naive
+from timeline.chronicle import Timeline
+from timeline.importing import Importer, Local, find
+
+Progress = Callable[[int], None]
+CHUNK: Final = 100_000
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> Path:
+    """Write the lines of an import into a file."""
+    with path.open("wb") as stream:
+        stream.writelines(line + b"\n" for line in lines)
+    return path
+
+
+def import_file(log: Path, files: Iterable[Path], progress: Progress = lambda _: None) -> float:
+    """Import files as `timeline import` does; gives the seconds it took, opening and closing left out."""
+    with Timeline.open(log) as timeline, closing(Local(timeline)) as target:
+        timeline.bulk(active=True)
+        begin = time.perf_counter()
+        Importer(target, progress=lambda outcome: progress(outcome.new)).run(find(files))
+        seconds = time.perf_counter() - begin
+        timeline.bulk(active=False)
+    return seconds
+
+
+def dataset(folder: Path, size: int, progress: Progress = lambda _: None) -> Path:
+    """Give a log of so many made-up events, building what is not there yet; `naive_path` is beside it.
+
+    A build that was interrupted goes on where it stopped: an import takes nothing twice.
+    """
+    log, done = folder / f"events-{size}.db", folder / f"events-{size}.done"
+    if done.is_file():
+        return log
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = write_lines(folder / f"background-{size}.ndjson", data.background())
+    import_file(log, [lines])
+    lines.unlink()
+    for first in range(0, size, CHUNK):
+        part = write_lines(folder / f"part-{size}.ndjson", data.events(min(CHUNK, size - first), first=first))
+        import_file(log, [part], lambda new, first=first: progress(first + new))  # type: ignore[misc]
+        part.unlink()
+    make_naive(log, naive_path(folder, size))
+    done.touch()
+    return log
+
+
+def naive_path(folder: Path, size: int) -> Path:
+    """Give the place of the table that is compared with."""
+    return folder / f"naive-{size}.db"
+
+
+def rows_of(log: Path) -> list[tuple[int, str, bytes]]:
+    """Give (position, header, body) of every record: the bytes that an import must store, whatever else it does."""
+    with closing(sqlite3.connect(log)) as connection:
+        bodies = "SELECT position, CAST(bytes AS BLOB) AS body FROM part WHERE name = 'body'"
+        query = f"SELECT position, header, body FROM record JOIN ({bodies}) USING (position)"  # noqa: S608 - constant
+        return connection.execute(query).fetchall()

@@ -1,0 +1,74 @@
+"""Reading in this process: ranges, an actor's timeline, and the state of long ago."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+from timeline.bench import data
+from timeline.bench.build import dataset, naive_path
+from timeline.bench.figures import Figure, Run, Series, percentile
+from timeline.bench.naive import ask_naive
+from timeline.chronicle import Timeline
+from timeline.query import Query, parse_query
+
+
+def ranges(run: Run) -> Iterator[Figure]:
+    """Measure (c) without HTTP: first pages of random 30-day windows, and what else is asked."""
+    for size in run.sizes:
+        log = dataset(run.keep, size, lambda done, size=size: run.progress("building", done, size))  # type: ignore[misc]
+        with Timeline.open(log) as timeline, closing(sqlite3.connect(naive_path(run.keep, size))) as naive:
+            naive.execute("PRAGMA cache_size = -65536")
+            yield from _of(run, size, timeline, naive)
+
+
+def _of(run: Run, size: int, timeline: Timeline, naive: sqlite3.Connection) -> Iterator[Figure]:
+    count = run.amount(200, 1_000)
+    name = f"{size:,} events: "
+    windows = questions(data.windows(count))
+
+    def plain(query: Query) -> None:
+        ask_naive(naive, query.lower or 0, query.upper or 0)
+
+    slow = max(10, min(count, 20_000_000 // size))
+    limit = _times(run, plain, windows[:slow])
+    yield from _figures(f"{name}30 days, first 50", _times(run, timeline.ask, windows), limit)
+    yield from _figures(f"{name}a year, first 50", _times(run, timeline.ask, questions(data.windows(count, 365))), None)
+    rng = random.Random(data.SEED)  # noqa: S311 - made-up data
+    actors = [parse_query([("actor", f"actor-{rng.randrange(data.ACTORS)}")]) for _ in range(count)]
+    yield from _figures(f"{name}one actor's timeline, first 50", _times(run, timeline.ask, actors), None)
+    early = max(1, timeline.position // 100)
+    past = questions(data.windows(count), ("at", str(early)))
+    yield from _figures(f"{name}30 days, as at 1/100 of the log", _times(run, timeline.ask, past), None)
+    middle = questions(data.windows(count), ("at", str(timeline.position // 2)))
+    yield from _figures(f"{name}30 days, as at half of the log", _times(run, timeline.ask, middle), None)
+
+
+def questions(windows: Sequence[tuple[str, str]], *more: tuple[str, str]) -> list[Query]:
+    """Make questions of windows."""
+    return [parse_query([("from", start), ("to", end), *more]) for start, end in windows]
+
+
+def _times(run: Run, ask: Callable[[Query], object], queries: Sequence[Query]) -> tuple[Series, Series]:
+    """Give p50 and p99 in microseconds of each repeat, after one unmeasured pass."""
+    medians, tails = [], []
+    for number in range(run.repeat + 1):
+        taken = []
+        for query in queries:
+            begin = time.perf_counter()
+            ask(query)
+            taken.append((time.perf_counter() - begin) * 1e6)
+        if number:
+            medians.append(percentile(taken, 0.5))
+            tails.append(percentile(taken, 0.99))
+    return Series(medians), Series(tails)
+
+
+def _figures(name: str, ours: tuple[Series, Series], limit: tuple[Series, Series] | None) -> Iterator[Figure]:
+    for number, label in enumerate(("p50", "p99")):
+        yield Figure(subject="range", name=f"{name}: {label}", unit="us", ours=ours[number],
+                     limit=limit[number] if limit else None,
+                     limit_name="index on start, same rows" if limit else "")

@@ -1,0 +1,29 @@
+"""The server that is measured: the real application and one route more, which answers any number of constant bytes.
+
+``python -m timeline.bench.server LOG PORT``
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from litestar import Response, get
+
+from timeline.api.serve import run
+
+
+@lru_cache(8)
+def _bytes(size: int) -> bytes:
+    return b"x" * size
+
+
+@get("/bench/constant/{size:int}")
+async def constant(size: int) -> Response[bytes]:
+    """Answer constant bytes: what the server itself can do."""
+    return Response(_bytes(size), media_type="application/json")
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), port=int(sys.argv[2]), extra=[constant])
