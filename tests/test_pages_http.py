@@ -55,10 +55,10 @@ def test_a_page_loads_nothing_from_elsewhere(client, path):
     assert again.headers["Content-Security-Policy"] == policy
 
 
-def test_a_page_of_the_past_is_kept_for_ever(client):
-    assert "immutable" in client.get("/?at=120").headers["Cache-Control"]
-    assert "immutable" not in client.get("/").headers["Cache-Control"]
-    assert "immutable" not in client.get("/?at=999999").headers["Cache-Control"]
+def test_a_page_of_the_past_is_kept_for_a_day(client):
+    assert client.get("/?at=120").headers["Cache-Control"] == "public, max-age=86400"
+    assert client.get("/").headers["Cache-Control"] == "public, max-age=0, must-revalidate"
+    assert client.get("/?at=999999").headers["Cache-Control"] == "no-store"
 
 
 def test_languages(client):

@@ -123,6 +123,7 @@ class Writer:
             self._catch_up()
             self._views.begin()
             with self._log.batch() as batch:
+                self._expect(group, batch)
                 answers.extend((request, self._try(request, batch)) for request in group)
             self._views.commit()
         except BaseException as error:  # noqa: BLE001 - whatever went wrong, every waiting caller must hear of it
@@ -156,6 +157,16 @@ class Writer:
         if self._views.position < self._log.size:
             self._views.catch_up(self._log.read(self._views.position))
 
+    def _expect(self, group: Sequence[Request], batch: Batch) -> None:
+        """Look up together what each change would look up for itself: that its id and key were never used."""
+        changes = [(request, change) for request in group for change in request.changes]
+        if len(changes) < 2:
+            return
+        new = [change.event.id for _, change in changes if isinstance(change, EventRecorded) and change.event.id]
+        keys = [_owned(change.key, request) for request, change in changes if change.key is not None]
+        self._views.projector.expect(new)
+        batch.expect([f"event/{event_id}" for event_id in new], keys)
+
     def _try(self, request: Request, batch: Batch) -> list[Appended] | BaseException:
         """Append one request, or take all of it back and give the reason."""
         several = len(request.changes) > 1 or bool(request.adopt)
@@ -181,8 +192,6 @@ class Writer:
                 batch.remember(key, Receipt(content, record.position, record.position))
         if request.adopt:
             return [Appended("record", "", record.position, new=True) for record, _, _ in request.adopt]
-        if len(request.changes) > 1:
-            self._expect(request, batch)
         if request.key is None:
             return [self._change(change, number, request, batch) for number, change in enumerate(request.changes)]
         content = sha256(b"".join(map(digest, request.changes))).digest()
@@ -196,13 +205,6 @@ class Writer:
         elif len(answer) == 1:
             batch.remember(key, Receipt(content, answer[0].position, answer[0].position))
         return answer
-
-    def _expect(self, request: Request, batch: Batch) -> None:
-        """Look up together what each change would look up for itself: that its id and key were never used."""
-        new = [change.event.id for change in request.changes if isinstance(change, EventRecorded) and change.event.id]
-        keys = [_owned(change.key, request) for change in request.changes if change.key is not None]
-        self._views.projector.expect(new)
-        batch.expect([f"event/{event_id}" for event_id in new], keys)
 
     def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
         try:

@@ -20,6 +20,9 @@ from timeline.chronicle import Timeline
 from timeline.errors import NotFound, TimelineError
 from timeline.web import page
 
+A_DAY: Final = "public, max-age=86400"
+"""For pages of the past: what they say is fixed, but not how (templates, names of assets, the form's limits)."""
+
 DOCS_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -141,7 +144,7 @@ def explained() -> dict[str, tuple[int, str, str]]:
 
 
 async def _html(request: AnyRequest, shown: page.Page, status: int) -> Response[bytes]:
-    headers = _headers(PAGE_POLICY, FOREVER if shown.final else REVALIDATE if status == 200 else "no-store")
+    headers = _headers(PAGE_POLICY, A_DAY if shown.final else REVALIDATE if status == 200 else "no-store")
     return await respond(request, shown.html.encode(), status=status, media_type=PAGE, headers=headers)
 
 

@@ -23,7 +23,8 @@ def pages(run: Run) -> Iterator[Figure]:
 def _of(run: Run, size: int, server: Server) -> Iterator[Figure]:
     count = run.amount(800, 4_000)
     repeats = run.repeat + 1  # the first is not counted
-    windows = data.windows(repeats * (count + 400), seed=data.SEED + 1)
+    alone = count // 4
+    windows = data.windows(repeats * (count + alone), seed=data.SEED + 1)
     fresh = iter([_never_asked(number, *window) for number, window in enumerate(windows)])
     page = request("/v1/events?from=2001-05-01&to=2001-05-30")
     length = _length(server, page)
@@ -32,11 +33,10 @@ def _of(run: Run, size: int, server: Server) -> Iterator[Figure]:
     taken: dict[str, list[tuple[float, float, float, float]]] = {kind: [] for kind in kinds}
     for _ in range(repeats):
         for kind in kinds:
-            single = _requests(kind, page, constant, fresh, 400)
+            single = latencies(server, _requests(kind, page, constant, fresh, alone))
             many = _requests(kind, page, constant, fresh, count)
-            alone = latencies(server, single)
             by_clock, by_cpu = rate(server, many, CONNECTIONS)
-            taken[kind].append((percentile(alone, 0.5), percentile(alone, 0.99), by_clock, by_cpu or 0.0))
+            taken[kind].append((percentile(single, 0.5), percentile(single, 0.99), by_clock, by_cpu or 0.0))
     series = {kind: [Series(list(values)) for values in zip(*rows[1:], strict=True)] for kind, rows in taken.items()}
     yield from _figures(size, length, series)
 

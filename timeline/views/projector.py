@@ -74,6 +74,7 @@ class Projector:
         self._next_facet = self._execute("SELECT coalesce(max(facet), 0) FROM facet").fetchone()[0]
         self._classes = {tuple(row) for row in self._execute("SELECT class, about FROM class")}
         self._facets.clear()
+        self._absent: set[str] = set()
         self._clear()
 
     def _clear(self) -> None:
@@ -85,7 +86,6 @@ class Projector:
         self._new_facets: list[tuple[int, str]] = []
         self._current: dict[str, Current] = {}
         self._moment: dict[str, int] = {}
-        self._absent: set[str] = set()
 
     # ------------------------------------------------------------------ the fold
 
@@ -264,7 +264,7 @@ class Projector:
         return found
 
     def expect(self, event_ids: Iterable[str]) -> None:
-        """Look at once which of many events are not there, rather than one by one (until the next flush)."""
+        """Look at once which of many events are not there, rather than one by one."""
         wanted = set(event_ids)
         query = "SELECT DISTINCT id FROM event WHERE id IN (SELECT value FROM json_each(?))"
         there = {row[0] for row in self._execute(query, (msgspec.json.encode(wanted).decode(),))}
