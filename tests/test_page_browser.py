@@ -1,6 +1,5 @@
 """The pages in a browser: no overflow on a small phone, no request to anybody else, no script needed."""
 
-import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -13,14 +12,13 @@ from timeline import Timeline
 from timeline.records import decode_change
 from timeline.web import page as pages
 
-CHROMIUM = shutil.which("chromium")
 CSP = ("default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
        "frame-ancestors 'none'")
 SEEDS = sorted(Path(__file__).parent.parent.joinpath("seeds").glob("*.ndjson"))
 PATHS = ["/", "/?lang=fr&limit=100", "/events/trump-rules-out-troops", "/actors/donald-trump", "/topics/us-troops",
          "/actors", "/topics?lang=fr", "/?q=nothing+at+all", "/?from=2025-13&at=120#page_filters", "/events/hostile"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")]
+pytestmark = pytest.mark.browser
 
 
 def render(timeline, path, query):
@@ -68,15 +66,6 @@ def server():
     thread.join()
     http.server_close()
     timeline.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
