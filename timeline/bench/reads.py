@@ -35,17 +35,17 @@ def _of(run: Run, size: int, timeline: Timeline, naive: sqlite3.Connection) -> I
         ask_naive(naive, query.lower or 0, query.upper or 0)
 
     slow = max(10, min(count, 20_000_000 // size))
-    limit = _times(run, plain, windows[:slow])
-    yield from _figures(f"{name}30 days, first 50", _times(run, timeline.ask, windows), limit)
-    yield from _figures(f"{name}a year, first 50", _times(run, timeline.ask, questions(data.windows(count, 365))), None)
+    mine, limit = _times(run, (timeline.ask, windows), (plain, windows[:slow]))
+    yield from _figures(f"{name}30 days, first 50", mine, limit)
+    yield from _figures(f"{name}a year, first 50", *_times(run, (timeline.ask, questions(data.windows(count, 365)))))
     rng = random.Random(data.SEED)  # noqa: S311 - made-up data
     actors = [parse_query([("actor", f"actor-{rng.randrange(data.ACTORS)}")]) for _ in range(count)]
-    yield from _figures(f"{name}one actor's timeline, first 50", _times(run, timeline.ask, actors), None)
+    yield from _figures(f"{name}one actor's timeline, first 50", *_times(run, (timeline.ask, actors)))
     early = max(1, timeline.position // 100)
     past = questions(data.windows(count), ("at", str(early)))
-    yield from _figures(f"{name}30 days, as at 1/100 of the log", _times(run, timeline.ask, past), None)
+    yield from _figures(f"{name}30 days, as at 1/100 of the log", *_times(run, (timeline.ask, past)))
     middle = questions(data.windows(count), ("at", str(timeline.position // 2)))
-    yield from _figures(f"{name}30 days, as at half of the log", _times(run, timeline.ask, middle), None)
+    yield from _figures(f"{name}30 days, as at half of the log", *_times(run, (timeline.ask, middle)))
 
 
 def questions(windows: Sequence[tuple[str, str]], *more: tuple[str, str]) -> list[Query]:
@@ -53,22 +53,22 @@ def questions(windows: Sequence[tuple[str, str]], *more: tuple[str, str]) -> lis
     return [parse_query([("from", start), ("to", end), *more]) for start, end in windows]
 
 
-def _times(run: Run, ask: Callable[[Query], object], queries: Sequence[Query]) -> tuple[Series, Series]:
-    """Give p50 and p99 in microseconds of each repeat, after one unmeasured pass."""
-    medians, tails = [], []
+def _times(run: Run, *asked: tuple[Callable[[Query], object], Sequence[Query]]) -> list[tuple[Series, Series]]:
+    """Give p50 and p99 in microseconds of each repeat, in turns, after one unmeasured pass."""
+    found: list[list[tuple[float, float]]] = [[] for _ in asked]
     for number in range(run.repeat + 1):
-        taken = []
-        for query in queries:
-            begin = time.perf_counter()
-            ask(query)
-            taken.append((time.perf_counter() - begin) * 1e6)
-        if number:
-            medians.append(percentile(taken, 0.5))
-            tails.append(percentile(taken, 0.99))
-    return Series(medians), Series(tails)
+        for figures, (ask, queries) in zip(found, asked, strict=True):
+            taken = []
+            for query in queries:
+                begin = time.perf_counter()
+                ask(query)
+                taken.append((time.perf_counter() - begin) * 1e6)
+            if number:
+                figures.append((percentile(taken, 0.5), percentile(taken, 0.99)))
+    return [(Series([p50 for p50, _ in rows]), Series([p99 for _, p99 in rows])) for rows in found]
 
 
-def _figures(name: str, ours: tuple[Series, Series], limit: tuple[Series, Series] | None) -> Iterator[Figure]:
+def _figures(name: str, ours: tuple[Series, Series], limit: tuple[Series, Series] | None = None) -> Iterator[Figure]:
     for number, label in enumerate(("p50", "p99")):
         yield Figure(subject="range", name=f"{name}: {label}", unit="us", ours=ours[number],
                      limit=limit[number] if limit else None,
