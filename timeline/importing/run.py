@@ -71,6 +71,11 @@ class Outcome:
         """How many changes are certainly in the log."""
         return self.new + self.unchanged
 
+    def __str__(self) -> str:
+        """Say what is in, and what of it was in before."""
+        there = f", {self.unchanged:,} were there already" if self.unchanged else ""
+        return f"imported {self.new:,} changes{there}"
+
 
 class Target(Protocol):
     """Where changes go."""
@@ -250,7 +255,7 @@ class Importer:
     def _rescue(self, batch: list[Item], error: TimelineError) -> None:
         """Find out what is wrong with a batch; an event that is there already need not be."""
         if isinstance(error, Busy | Corrupt | Forbidden | TooCostly | Unauthorized):  # no line can be mended
-            detail = f"{error.detail}; imported {self.outcome.settled:,} changes so far, and what is in stays in"
+            detail = f"{error.detail}; {self.outcome} so far, and what is in stays in"
             raise type(error)(detail, imported=self.outcome.settled)
         number, faults = _located(error, len(batch))
         if number is None or not (isinstance(error, Conflict) and "revision" in error.members):
@@ -341,8 +346,7 @@ class Importer:
         first, where, _ = self._faults[0]
         count = f"{MAX_FAULTS} or more" if len(faults) >= MAX_FAULTS else len(faults)
         more = f" ({count} faults)" if len(faults) > 1 else ""
-        detail = (f"imported {self.outcome.settled:,} changes; fix {where}{more} and run the same command again: "
-                  "what is in stays in")
+        detail = f"{self.outcome}; fix {where}{more} and run the same command again: what is in stays in"
         return type(first)(detail, faults=faults, imported=self.outcome.settled)
 
 
