@@ -28,17 +28,8 @@ PROGRESS_STEPS: Final = 5_000
 def open_writer(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """Open the one connection that may write. `synchronous` is FULL for the log, NORMAL for what can be rebuilt."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
-    try:
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    own = ("journal_mode = WAL", f"synchronous = {synchronous}", "journal_size_limit = 67108864")
+    return _configured(connection, *own)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -50,11 +41,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
         )
     except sqlite3.OperationalError:
         raise NotFound(f"no database at {path.name}") from None
+    return _configured(connection, "query_only = 1")
+
+
+def _configured(connection: sqlite3.Connection, *own: str) -> sqlite3.Connection:
+    """Set what every connection has and what this one has of its own; the waiting time comes first: WAL may wait."""
     try:
-        connection.execute("PRAGMA query_only = 1")
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        for setting in ("busy_timeout = 5000", "cache_size = -65536", "temp_store = MEMORY", *own):
+            connection.execute(f"PRAGMA {setting}")
     except BaseException:
         connection.close()
         raise

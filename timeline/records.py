@@ -22,7 +22,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec import Meta, inspect
 
-from timeline.errors import Fault, Invalid, Malformed, TimelineError
+from timeline.errors import Fault, Invalid, Malformed
 from timeline.model import Actor, Event, Slug, Source, Value, canonical_hook, decode_hook, wire_hook
 
 T = TypeVar("T")
@@ -450,7 +450,7 @@ def restore(type_: str, version: int, body: bytes) -> AnyChange:
 
 __all__ = [
     "TYPES", "UPCASTS", "VERSIONS", "ActorDescribed", "AnyChange", "Change", "EventRecorded", "EventRetracted",
-    "EventRevised", "EventsMerged", "SourceDescribed", "TimelineError", "canonical", "convert", "decode",
+    "EventRevised", "EventsMerged", "SourceDescribed", "canonical", "convert", "decode",
     "decode_change", "decode_event", "difference", "escape_pointer", "merge", "payload", "plain", "restore", "settle",
     "wire",
 ]
