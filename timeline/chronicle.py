@@ -16,8 +16,9 @@ the position of the log it speaks of.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,9 @@ from timeline.errors import NotFound, TimelineError
 from timeline.log import Head, Record
 from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
+from timeline.proving import Proving
 from timeline.reading import Answer, Reading
-from timeline.records import AnyChange, convert_change
+from timeline.records import AnyChange, SnapshotPublished, convert_change
 from timeline.views.reader import Heads, Reader
 from timeline.views.store import Views, readers, rebuild, remove, views_path
 from timeline.writer import Appended, Request, Writer
@@ -43,7 +45,7 @@ def _silent(_: int) -> None:
     """Show no progress."""
 
 
-class Timeline(Reading):
+class Timeline(Reading, Proving):
     """A chronicle in one SQLite file (and its views beside it). Thread-safe; close it or use it in a `with`."""
 
     def __init__(self, path: str | Path, *, author: str = "local", progress: Progress = _silent) -> None:
@@ -131,6 +133,10 @@ class Timeline(Reading):
         """
         return self.submit(_ready(list(changes)), author=author, key=key).result()
 
+    def publish(self, snapshot: SnapshotPublished, *, author: str | None = None) -> Appended:
+        """Record that a snapshot was published (`timeline.snapshots.publish` makes it)."""
+        return self._writer.submit(Request((snapshot,), author or self.author)).result()[0]
+
     def adopt(self, records: Sequence[tuple[Record, str | None, bytes | None]]) -> None:
         """Append records of another log unchanged, with their idempotency receipts (restoring an exported log)."""
         self._writer.submit(Request((), self.author, adopt=records)).result()
@@ -203,9 +209,9 @@ class Timeline(Reading):
         """Give the log's size and Merkle root."""
         return self._log.head()
 
-    def records(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Yield records of the log after a position."""
-        return self._log.read(after, limit)
+    def log_connection(self) -> sqlite3.Connection:
+        """Give this thread's read-only connection to the log."""
+        return self._log.reader()
 
     def verify(self, progress: Progress = _silent) -> Report:
         """Re-read the whole log and check it against its own hashes."""
@@ -235,14 +241,13 @@ class Timeline(Reading):
         self.close()
 
 
-class ReadOnlyTimeline(Reading):
+class ReadOnlyTimeline(Reading, Proving):
     """A timeline that another process is writing: the same questions, answered from the views it keeps."""
 
     def __init__(self, path: str | Path) -> None:
         """Open without the right to write. See `open`."""
         self.path = Path(path)
         self._file = LogFile(self.path)
-        self.origin = self._file.origin
         views = views_path(self.path)
         if not views.is_file():
             self._file.close()
@@ -260,9 +265,14 @@ class ReadOnlyTimeline(Reading):
         """
         return cls(path)
 
-    def records(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Yield records of the log after a position."""
-        return self._file.read(after, limit)
+    @property
+    def origin(self) -> str:
+        """The log's own name."""
+        return self._file.origin
+
+    def log_connection(self) -> sqlite3.Connection:
+        """Give the read-only connection to the log."""
+        return self._file.connection()
 
     def close(self) -> None:
         """Close the files."""
@@ -276,6 +286,10 @@ class ReadOnlyTimeline(Reading):
     def __exit__(self, *_: object) -> None:
         """Close at the end of the block."""
         self.close()
+
+
+AnyTimeline = Timeline | ReadOnlyTimeline
+"""What can be read and proved from, whoever writes."""
 
 
 def rebuild_views(path: str | Path, progress: Progress = _silent) -> int:
@@ -312,4 +326,4 @@ def _ready(changes: Sequence[AnyChange | Mapping[str, Any]]) -> list[AnyChange]:
     return ready
 
 
-__all__ = ["Answer", "ReadOnlyTimeline", "Timeline", "rebuild_views", "verify_file"]
+__all__ = ["Answer", "AnyTimeline", "ReadOnlyTimeline", "Timeline", "rebuild_views", "verify_file"]

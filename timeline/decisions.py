@@ -20,14 +20,17 @@ from timeline import fold
 from timeline.errors import Conflict, Fault, Invalid, NotFound, VersionMismatch
 from timeline.log import BODY, Draft
 from timeline.model import Actor, Citation, Event, Source, slugify
+from timeline.parts import TEXT, split
 from timeline.records import (
     VERSIONS,
     ActorDescribed,
     AnyChange,
+    AnyFact,
     EventRecorded,
     EventRetracted,
     EventRevised,
     EventsMerged,
+    SnapshotPublished,
     SourceDescribed,
     convert,
     difference,
@@ -38,8 +41,6 @@ from timeline.records import (
 
 SHOWN: Final = 0
 MAX_SAFE: Final = 2**53 - 1
-TEXT: Final = "text"
-"""The part that holds a source's own text, apart from its description."""
 
 
 class CurrentEvent(Protocol):
@@ -68,6 +69,9 @@ class State(Protocol):
     def text(self, source_id: str) -> str | None:
         """The stored text of a source."""
 
+    def published(self, snapshot_id: str) -> bool:
+        """Whether a snapshot was published."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -76,10 +80,10 @@ class Decision:
     type: str
     id: str
     draft: Draft | None
-    change: AnyChange | None
+    change: AnyFact | None
 
 
-def decide(change: AnyChange, state: State, author: str) -> Decision:
+def decide(change: AnyFact, state: State, author: str) -> Decision:
     """Check a change against the state and say which record it becomes.
 
     Raises:
@@ -103,9 +107,11 @@ def decide(change: AnyChange, state: State, author: str) -> Decision:
             return _describe_actor(change, state, author)
         case SourceDescribed():
             return _describe_source(change, state, author)
+        case SnapshotPublished():
+            return _publish(change, state, author)
 
 
-def digest(change: AnyChange) -> bytes:
+def digest(change: AnyFact) -> bytes:
     """Digest of what a client sent, to tell a repeated request from a key used twice for different things."""
     return sha256(type(change).__struct_config__.tag.encode() + b"\0" + payload(change)).digest()  # type: ignore[union-attr]
 
@@ -167,7 +173,7 @@ def _merge(change: EventsMerged, state: State, author: str) -> Decision:
     stored = EventsMerged(id=change.id, duplicates=change.duplicates, reason=change.reason)
     draft = _draft(stored, author, change.id, result, kept.event, *others)
     streams = (draft.streams[0], *(f"event/{other}" for other in change.duplicates), *draft.streams[1:])
-    return Decision("event", change.id, _with_streams(draft, streams), stored)
+    return Decision("event", change.id, msgspec.structs.replace(draft, streams=streams), stored)
 
 
 def _living(event_id: str, state: State, expected: int | None) -> CurrentEvent:
@@ -200,13 +206,17 @@ def _free_id(wanted: str, state: State) -> str:
 
 def _draft(change: AnyChange, author: str, event_id: str, newest: Event, *older: Event) -> Draft:
     type_ = change.__struct_config__.tag
+    streams = fold.streams(event_id, newest, *older)
     return Draft(
         type=type_,  # type: ignore[arg-type]
         version=VERSIONS[type_],  # type: ignore[index]
         author=author,
-        streams=fold.streams(event_id, newest, *older),
-        parts=((BODY, payload(change)),),
+        streams=streams,
+        parts=split(payload(change)),
+        about=_safe(fold.spoken_of(newest)),
         kind=newest.kind,
+        left=tuple(sorted(set(streams[1:]) - fold.facets(newest))),
+        sequence=newest.sequence,
         status=newest.status,
         when=_safe(fold.happened(newest)),
     )
@@ -220,9 +230,6 @@ def _safe(bounds: fold.Bounds | None) -> fold.Bounds | None:
     return earliest, latest
 
 
-def _with_streams(draft: Draft, streams: tuple[str, ...]) -> Draft:
-    return Draft(type=draft.type, version=draft.version, author=draft.author, streams=streams, parts=draft.parts,
-                 kind=draft.kind, status=draft.status, when=draft.when)
 
 
 # ---------------------------------------------------------------------------------------------- references
@@ -371,3 +378,14 @@ def _new_id(wanted: str, type_: str, state: State) -> str:
     return wanted
 
 
+# ---------------------------------------------------------------------------------------------- snapshots
+
+def _publish(change: SnapshotPublished, state: State, author: str) -> Decision:
+    """Record a publication, once. It joins the streams its question names, and so proves where they ended."""
+    if state.published(change.id):
+        return Decision("snapshot", change.id, None, None)
+    tag = change.__struct_config__.tag
+    stored = msgspec.structs.replace(change, streams=[])
+    draft = Draft(type=tag, version=VERSIONS[tag], author=author,  # type: ignore[arg-type, index]
+                  streams=(f"snapshot/{change.id}", *change.streams), parts=((BODY, payload(stored)),))
+    return Decision("snapshot", change.id, draft, stored)

@@ -9,7 +9,8 @@ Terms: *leaf index* = position - 1. A *complete node* (level, index) covers the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -21,6 +22,9 @@ TILE: Final = 8
 
 HASH_BYTES: Final = 32
 
+MAX_SIZE: Final = 2**63 - 1
+"""Leaves in the largest tree that is spoken of: positions are signed 64-bit integers."""
+
 
 class ProofError(ValueError):
     """The proof does not lead to the root it claims."""
@@ -30,7 +34,10 @@ class Hashes(Protocol):
     """Where stored hashes are read from."""
 
     def __call__(self, level: int, start: int, stop: int) -> Sequence[bytes]:
-        """Give the hashes of the complete nodes [start, stop) at `level`: 0 (leaves) or a multiple of 8."""
+        """Give the hashes of the complete nodes [start, stop) at `level`: 0 (leaves) or a multiple of 8.
+
+        All of them: a reader that has not got them raises.
+        """
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -108,9 +115,24 @@ def _complete(level: int, index: int, hashes: Hashes) -> bytes:
     """Hash of one complete node: stored at tile levels, else folded from the stored level below."""
     below = level - level % TILE
     width = 1 << (level - below)
-    row = list(hashes(below, index * width, (index + 1) * width))
+    row = hashes(below, index * width, (index + 1) * width)
     while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+        row = _parents(row)
+    return row[0]
+
+
+def _parents(row: Sequence[bytes]) -> list[bytes]:
+    """Hash each pair; a node without a partner rises as it is (RFC 9162 section 2.1.1 never doubles it)."""
+    pairs = zip(row[::2], row[1::2], strict=False)
+    parents = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    return [*parents, row[-1]] if len(row) % 2 else parents
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """MTH of the tree with these leaf hashes, all at once (RFC 9162 section 2.1.1)."""
+    row = leaves or [EMPTY]
+    while len(row) > 1:
+        row = _parents(row)
     return row[0]
 
 
@@ -171,6 +193,75 @@ def consistency_proof(old: int, new: int, hashes: Hashes) -> list[bytes]:
             proof.append(_range(start, split, hashes))
             start, whole = split, False
     return ([] if whole else [_range(start, stop, hashes)]) + proof[::-1]
+
+
+def multiproof(indices: Iterable[int], size: int, hashes: Hashes) -> list[bytes]:
+    """Prove many leaves at once: the roots of the largest subtrees that hold none of them, from left to right.
+
+    RFC 9162 has no such proof. This is its recursion over D[0:size] (section 2.1.1): a range without any of the leaves
+    gives its hash, a single leaf gives nothing, any other range is split. For one leaf it has the hashes of the
+    inclusion proof in another order. For no leaf it is the root itself, which proves nothing.
+
+    Raises:
+        ProofError: an index is not a leaf of a tree of `size`.
+
+    """
+    wanted = _wanted(indices, size)
+    return [_range(start, stop, hashes) for start, stop in _gaps(0, size, wanted)] if size else []
+
+
+def root_from_multiproof(leaves: Mapping[int, bytes], size: int, proof: Sequence[bytes]) -> bytes:
+    """Give the root of the tree of `size` with these leaf hashes by index. Compare it with the root you trust.
+
+    Raises:
+        ProofError: an index is not a leaf of the tree, or the proof is too short, too long or not made of hashes.
+
+    """
+    wanted = _wanted(leaves, size)
+    _check_lengths(*leaves.values(), *proof)
+    rest = iter(proof)
+    root = _rebuild(0, size, wanted, leaves, rest) if size else EMPTY
+    if next(rest, None) is not None:
+        raise ProofError("the proof is too long")
+    return root
+
+
+def _wanted(indices: Iterable[int], size: int) -> list[int]:
+    wanted = sorted(set(indices))
+    if not 0 <= size <= MAX_SIZE:
+        raise ProofError(f"a tree has from 0 to 2^63 - 1 leaves, not {size}")
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
+        outside = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise ProofError(f"leaf {outside} is not in a tree of {size}")
+    return wanted
+
+
+def _gaps(start: int, stop: int, wanted: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the largest subtrees of D[start:stop] without any of the `wanted` leaves, from left to right."""
+    if not wanted:
+        yield start, stop
+    elif stop - start > 1:
+        split = start + _split(stop - start)
+        middle = bisect_left(wanted, split)
+        yield from _gaps(start, split, wanted[:middle])
+        yield from _gaps(split, stop, wanted[middle:])
+
+
+def _rebuild(
+    start: int, stop: int, wanted: Sequence[int], leaves: Mapping[int, bytes], proof: Iterator[bytes]
+) -> bytes:
+    """Walk as `_gaps` does, taking a hash of the proof for each subtree it would yield."""
+    if not wanted:
+        node = next(proof, None)
+        if node is None:
+            raise ProofError("the proof is too short")
+        return node
+    if stop - start == 1:
+        return leaves[start]
+    split = start + _split(stop - start)
+    middle = bisect_left(wanted, split)
+    left = _rebuild(start, split, wanted[:middle], leaves, proof)
+    return node_hash(left, _rebuild(split, stop, wanted[middle:], leaves, proof))
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:

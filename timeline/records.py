@@ -17,7 +17,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, inspect
@@ -31,6 +31,7 @@ Key = Annotated[
     str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$(?!\n)", description="idempotency key")
 ]
 Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="SHA-256 in hexadecimal")]
 
 
 class Change(Value, frozen=True, kw_only=True, tag_field="type"):
@@ -87,10 +88,44 @@ class SourceDescribed(Change, frozen=True, kw_only=True, tag="source.described")
 
 
 AnyChange = EventRecorded | EventRevised | EventRetracted | EventsMerged | ActorDescribed | SourceDescribed
+"""What whoever may write can append."""
 
-TYPES: Final[dict[str, type[AnyChange]]] = {
+
+class PartErased(Change, frozen=True, kw_only=True, tag="part.erased"):
+    """A part was erased for a lawful reason: what it was a part of, where, why, and on which ground. Never its content.
+
+    `records` are the positions that lost the part; everything about `id` is theirs. Only an administrator erases.
+    """
+
+    id: Slug
+    of: Literal["event", "actor", "source"] = "event"
+    part: Slug
+    records: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(max_length=100_000)] = []
+    reason: Reason
+    ground: Annotated[str, Meta(min_length=1, max_length=200, description="legal ground, such as GDPR Art. 17")] | None = (
+        None)
+
+
+class SnapshotPublished(Change, frozen=True, kw_only=True, tag="snapshot.published"):
+    """A view was frozen: its manifest, whose digest is the snapshot's id, and the digest of its content then.
+
+    The manifest stays in the log, so that a snapshot keeps its id whatever is erased later, and the log dates it.
+    """
+
+    id: Digest
+    content: Digest
+    entries: Annotated[int, Meta(ge=0)]
+    manifest: dict[str, Any]
+    streams: list[str] = []
+
+
+AnyFact = AnyChange | PartErased | SnapshotPublished
+"""What a log can hold: changes, and what the keeper of the log does."""
+
+TYPES: Final[dict[str, type[AnyFact]]] = {
     cls.__struct_config__.tag: cls  # type: ignore[misc]
-    for cls in (EventRecorded, EventRevised, EventRetracted, EventsMerged, ActorDescribed, SourceDescribed)
+    for cls in (EventRecorded, EventRevised, EventRetracted, EventsMerged, ActorDescribed, SourceDescribed, PartErased,
+                SnapshotPublished)
 }
 """Every record type by its stored name; documentation and tests read this table."""
 
@@ -419,13 +454,13 @@ def decode_event(raw: bytes) -> Event:
 _STEERING: Final = frozenset({"key", "expected"})
 
 
-def payload(change: AnyChange) -> bytes:
+def payload(change: AnyFact) -> bytes:
     """Give the canonical bytes of the record's body part: the change without type, key and expectation."""
     values = ((name, getattr(change, name)) for name in change.__struct_fields__ if name not in _STEERING)
     return canonical({name: value for name, value in values if value is not None})
 
 
-def restore(type_: str, version: int, body: bytes) -> AnyChange:
+def restore(type_: str, version: int, body: bytes) -> AnyFact:
     """Read a stored body of any version ever written.
 
     Raises:
@@ -449,8 +484,8 @@ def restore(type_: str, version: int, body: bytes) -> AnyChange:
 
 
 __all__ = [
-    "TYPES", "UPCASTS", "VERSIONS", "ActorDescribed", "AnyChange", "Change", "EventRecorded", "EventRetracted",
-    "EventRevised", "EventsMerged", "SourceDescribed", "canonical", "convert", "decode",
-    "decode_change", "decode_event", "difference", "escape_pointer", "merge", "payload", "plain", "restore", "settle",
-    "wire",
+    "TYPES", "UPCASTS", "VERSIONS", "ActorDescribed", "AnyChange", "AnyFact", "Change", "EventRecorded",
+    "EventRetracted", "EventRevised", "EventsMerged", "PartErased", "SnapshotPublished", "SourceDescribed", "canonical",
+    "convert", "decode", "decode_change", "decode_event", "difference", "escape_pointer", "merge", "payload", "plain",
+    "restore", "settle", "wire",
 ]

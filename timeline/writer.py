@@ -23,7 +23,7 @@ from timeline.decisions import Decision, decide, digest
 from timeline.errors import Busy, Conflict, TimelineError
 from timeline.log import Batch, Receipt, Record
 from timeline.log.sqlite import SqliteLog
-from timeline.records import ActorDescribed, AnyChange, EventRecorded, SourceDescribed
+from timeline.records import ActorDescribed, AnyFact, EventRecorded, SnapshotPublished, SourceDescribed
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
 from timeline.views.store import Views
@@ -52,7 +52,7 @@ class Appended:
 class Request:
     """Changes that enter together or not at all."""
 
-    changes: Sequence[AnyChange]
+    changes: Sequence[AnyFact]
     author: str
     key: str | None = None
     adopt: Sequence[tuple[Record, str | None, bytes | None]] = ()
@@ -206,13 +206,13 @@ class Writer:
             batch.remember(key, Receipt(content, answer[0].position, answer[0].position))
         return answer
 
-    def _change(self, change: AnyChange, number: int, request: Request, batch: Batch) -> Appended:
+    def _change(self, change: AnyFact, number: int, request: Request, batch: Batch) -> Appended:
         try:
             return self._keyed(change, request, batch)
         except TimelineError as error:
             raise error.at(f"/{number}") if len(request.changes) > 1 else error from None
 
-    def _keyed(self, change: AnyChange, request: Request, batch: Batch) -> Appended:
+    def _keyed(self, change: AnyFact, request: Request, batch: Batch) -> Appended:
         if change.key is None:
             return self._seal(decide(change, self._state, request.author), batch)
         key, content = _owned(change.key, request), digest(change)
@@ -241,7 +241,7 @@ class Writer:
         return receipt
 
 
-    def _answer_again(self, changes: Sequence[AnyChange], receipt: Receipt, batch: Batch) -> list[Appended]:
+    def _answer_again(self, changes: Sequence[AnyFact], receipt: Receipt, batch: Batch) -> list[Appended]:
         """Answer a repeated request: with its records, and the present state of what it left unchanged."""
         positions = deque(range(receipt.first, receipt.last + 1))
         answers = []
@@ -265,7 +265,7 @@ def _owned(key: str, request: Request) -> str:
     return f"{request.author}\n{key}"
 
 
-def _target(change: AnyChange) -> tuple[str, str | None]:
+def _target(change: AnyFact) -> tuple[str, str | None]:
     """Give type and id of what a change is about; without an id it makes something new."""
     match change:
         case EventRecorded():
@@ -274,6 +274,8 @@ def _target(change: AnyChange) -> tuple[str, str | None]:
             return "actor", change.actor.id
         case SourceDescribed():
             return "source", change.source.id
+        case SnapshotPublished():
+            return "snapshot", change.id
         case _:
             return "event", change.id
 
@@ -321,8 +323,15 @@ class _State:
         """Give the stored text of a source."""
         return self._reader.source_text(source_id, self._views.position)
 
+    def published(self, snapshot_id: str) -> bool:
+        """Whether a snapshot was published."""
+        return self._reader.snapshot(snapshot_id) is not None
+
     def position_of(self, type_: str, id_: str) -> int:
         """Give the position that formed the present state of a thing."""
+        if type_ == "snapshot":
+            published = self._reader.snapshot(id_)
+            return published[0] if published else 0
         if type_ == "event":
             current = self.event(id_)
             return 0 if current is None else current.position

@@ -13,6 +13,7 @@ import msgspec
 
 from timeline import errors
 from timeline.errors import Busy, Fault, Malformed, NotFound, TimelineError
+from timeline.log import Part, Record
 from timeline.query import MAX_LIMIT
 from timeline.records import AnyChange, canonical
 from timeline.writer import Appended
@@ -31,6 +32,29 @@ class Page(msgspec.Struct):
     items: list[msgspec.Raw]
     position: int
     next: str | None = None
+
+
+class ShownPart(msgspec.Struct):
+    """A part as the API shows it; the stored text of a source is not shown."""
+
+    name: str
+    salt: str
+    data: msgspec.Raw | None = None
+
+
+class ShownRecord(msgspec.Struct):
+    """A record as the API shows it: header and parts are the bytes that were hashed."""
+
+    position: int
+    header: msgspec.Raw
+    parts: list[ShownPart]
+    erased: list[str] = []
+
+    def record(self) -> Record:
+        """Give the record, as far as it is shown."""
+        parts = tuple(Part(each.name, bytes.fromhex(each.salt), bytes(each.data))
+                      for each in self.parts if each.data is not None)
+        return Record(self.position, bytes(self.header), parts, tuple(self.erased))
 
 
 class Remote:
@@ -92,6 +116,54 @@ class Remote:
         content = self._request("GET", f"/v1/events/{quote(event_id, safe='')}/history")
         versions: list[dict[str, Any]] = msgspec.json.decode(content)["items"]
         return versions
+
+    def changes(self, pairs: Pairs) -> dict[str, Any]:
+        """Give all that changed in the answer to a question, page by page up to one position."""
+        content = self._request("GET", "/v1/changes", params=[*pairs, ("limit", str(MAX_LIMIT))])
+        found: dict[str, Any] = msgspec.json.decode(content)
+        following = found.pop("next", None)
+        while following is not None:
+            page = msgspec.json.decode(self._request("GET", following))
+            found["items"] += page["items"]
+            following = page.get("next")
+        return found
+
+    # ------------------------------------------------------------------ the log and its snapshots
+
+    def origin(self) -> str:
+        """Give the name of the server's log."""
+        return str(msgspec.json.decode(self._request("GET", "/v1"))["origin"])
+
+    def records(self, until: int) -> Iterator[Record]:
+        """Yield the records of the server's log up to a position, with the bytes that were hashed."""
+        after = 0
+        while after < until:
+            parameters = {"after": after, "limit": min(MAX_LIMIT, until - after), "f": "ndjson"}
+            lines = self._request("GET", "/v1/records", params=parameters).splitlines()
+            for line in lines:
+                shown = msgspec.json.decode(line, type=ShownRecord)
+                after = shown.position
+                yield shown.record()
+            if not lines:
+                return
+
+    def publish(self, pairs: Pairs) -> dict[str, Any]:
+        """Freeze the answer to a question, and say what was published."""
+        question: dict[str, Any] = {}
+        for name, value in pairs:
+            question.setdefault(name, []).append(value)
+        body = {name: values if len(values) > 1 else values[0] for name, values in question.items()}
+        answer: dict[str, Any] = msgspec.json.decode(self._request("POST", "/v1/snapshots", json=body))
+        return answer
+
+    def snapshot(self, id_: str, format_: str) -> bytes:
+        """Give a published snapshot: its ``bundle``, or its own bytes as ``json``."""
+        return self._request("GET", f"/v1/snapshots/{quote(id_, safe='')}", params={"f": format_})
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """List the newest published snapshots."""
+        items: list[dict[str, Any]] = msgspec.json.decode(self._request("GET", "/v1/snapshots"))["items"]
+        return items
 
     # ------------------------------------------------------------------ `timeline.importing.Target`
 

@@ -28,12 +28,15 @@ SALT_BYTES: Final = 16
 """128 bits, as RFC 9901 asks of salts that must hide guessable content."""
 
 BODY: Final = "body"
+Span = tuple[int | None, int | None]
 
 
 class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is hashed. `when` holds the bounds of the event in seconds, null where unbounded.
+    """What is hashed. `when` and `about` hold bounds of the event in seconds, null where unbounded.
 
-    `parts` are (name, commitment in hexadecimal), `streams` (name, sequence from 1, position before or 0).
+    `parts` are (name, commitment in hexadecimal), `streams` (name, sequence from 1, position before or 0). A record
+    belongs to the streams its event leaves as well as to those it is in; `left` names the ones it leaves. So headers
+    alone decide who stands in a timeline, and in which order, whatever is erased later.
     """
 
     author: str
@@ -44,9 +47,12 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     streams: list[tuple[str, int, int]]
     type: str
     v: Annotated[int, Meta(ge=0)]
+    about: Span | None = None
     kind: str | None = None
+    left: list[str] = []
+    sequence: int = 0
     status: str | None = None
-    when: tuple[int | None, int | None] | None = None
+    when: Span | None = None
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -60,9 +66,12 @@ class Draft(Struct, frozen=True, kw_only=True):
     author: str
     streams: tuple[str, ...]
     parts: tuple[tuple[str, bytes], ...]
+    about: Span | None = None
     kind: str | None = None
+    left: tuple[str, ...] = ()
+    sequence: int = 0
     status: str | None = None
-    when: tuple[int | None, int | None] | None = None
+    when: Span | None = None
 
 
 class Part(Struct, frozen=True):
@@ -80,6 +89,9 @@ class Record:
     position: int
     header_bytes: bytes
     parts: tuple[Part, ...]
+    erased: tuple[str, ...] = ()
+    """Names of the parts that a later record declares erased."""
+
     _header: Header | None = field(default=None, repr=False)
 
     @property
@@ -91,10 +103,11 @@ class Record:
 
     def part(self, name: str = BODY) -> bytes:
         """Give the bytes of one part; `KeyError` where it is missing."""
-        for part in self.parts:
-            if part.name == name:
-                return part.data
-        raise KeyError(name)
+        return self.contents()[name]
+
+    def contents(self) -> dict[str, bytes]:
+        """Give the bytes of every part that is there, by name."""
+        return {part.name: part.data for part in self.parts}
 
 
 @dataclass(frozen=True, slots=True)

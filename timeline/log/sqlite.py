@@ -173,6 +173,10 @@ class SqliteLog:
 
     # ------------------------------------------------------------------ reading
 
+    def reader(self) -> sqlite3.Connection:
+        """Give this thread's read-only connection."""
+        return self._readers.get()
+
     @property
     def size(self) -> int:
         """The last committed position."""
@@ -277,11 +281,14 @@ class SqliteBatch:
             streams=[self._advance(stream, position) for stream in draft.streams],
             type=draft.type,
             v=draft.version,
+            about=draft.about,
             kind=draft.kind,
+            left=list(draft.left),
+            sequence=draft.sequence,
             status=draft.status,
             when=draft.when,
         )
-        record = Record(position, encode_header(header), parts, header)
+        record = Record(position, encode_header(header), parts, (), header)
         self._stage(record)
         return record
 
@@ -427,6 +434,18 @@ def _assemble(rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
         if name is not None:
             parts = (*parts, Part(name, salt, data))
     yield Record(place, bytes_, parts)
+
+
+def read_record(connection: sqlite3.Connection, position: int) -> Record | None:
+    """Read one record, if there is one at that position."""
+    return next(read_records(connection, position - 1, 1), None)
+
+
+def stream_head(connection: sqlite3.Connection, stream: str) -> tuple[int, int]:
+    """Give (sequence, position) of the last record of a stream; (0, 0) where there is none."""
+    query = "SELECT sequence, position FROM stream_head WHERE stream = ?"
+    sequence, position = connection.execute(query, (stream,)).fetchone() or (0, 0)
+    return sequence, position
 
 
 def stored_hashes(connection: sqlite3.Connection, level: int, start: int, stop: int) -> list[bytes]:

@@ -20,13 +20,16 @@ from timeline.edtf import iso
 from timeline.errors import Corrupt
 from timeline.log import Header, Record
 from timeline.model import Actor, Event, Source
+from timeline.parts import join
 from timeline.records import (
     ActorDescribed,
-    AnyChange,
+    AnyFact,
     EventRecorded,
     EventRetracted,
     EventRevised,
     EventsMerged,
+    PartErased,
+    SnapshotPublished,
     SourceDescribed,
     convert,
     restore,
@@ -67,8 +70,8 @@ class Projector:
 
     def load(self) -> None:
         """Read where the views stand; forget everything buffered (after a rollback)."""
-        row = self._execute("SELECT position, events, actors, sources FROM state").fetchone()
-        self.position, self._events, self._actors, self._sources = row
+        row = self._execute("SELECT position, events, actors, sources, snapshots, erasures FROM state").fetchone()
+        self.position, self._events, self._actors, self._sources, self._snapshots, self._erasures = row
         self._header = b""
         self._n = self._execute("SELECT coalesce(max(n), 0) FROM event").fetchone()[0]
         self._next_facet = self._execute("SELECT coalesce(max(facet), 0) FROM facet").fetchone()[0]
@@ -89,7 +92,7 @@ class Projector:
 
     # ------------------------------------------------------------------ the fold
 
-    def apply(self, record: Record, change: AnyChange | None = None) -> None:
+    def apply(self, record: Record, change: AnyFact | None = None) -> None:
         """Fold the next record. `change` spares decoding what the writer has just encoded.
 
         Raises:
@@ -114,6 +117,10 @@ class Projector:
                 self._described_actor(header, change)
             case SourceDescribed():
                 self._described_source(header, change, record)
+            case PartErased():
+                self._erased(header, change)
+            case SnapshotPublished():
+                self._published(header, change)
         self._touch(header)
         self.position = header.position
         self._header = record.header_bytes
@@ -254,6 +261,22 @@ class Projector:
              published),
         )
 
+    # ------------------------------------------------------------------ erasures and snapshots
+
+    def _erased(self, header: Header, _: PartErased) -> None:
+        self._erasures = header.position
+
+    def _published(self, header: Header, change: SnapshotPublished) -> None:
+        manifest = change.manifest
+        body = {
+            "id": change.id, "content": change.content, "entries": change.entries, "query": manifest["query"],
+            "log": manifest["log"], "published": {"position": header.position, "recorded_at": header.recorded_at,
+                                                  "author": header.author},
+        }
+        row = (change.id, header.position, msgspec.json.encode(body).decode())
+        self._execute("INSERT INTO snapshot (id, position, body) VALUES (?, ?, ?)", row)
+        self._snapshots = header.position
+
     # ------------------------------------------------------------------ state
 
     def current(self, event_id: str) -> Current:
@@ -315,8 +338,10 @@ class Projector:
         )
         if self._header:
             self._execute(
-                "UPDATE state SET position = ?, header = ?, events = ?, actors = ?, sources = ?",
-                (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources),
+                "UPDATE state SET position = ?, header = ?, events = ?, actors = ?, sources = ?, snapshots = ?, "
+                "erasures = ?",
+                (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources,
+                 self._snapshots, self._erasures),
             )
         self._clear()
 
@@ -329,7 +354,7 @@ def _text_of(second: int) -> str:
 
 def _body_of(record: Record) -> bytes:
     try:
-        return record.part()
+        return join(record.contents())
     except KeyError:
         raise Corrupt(f"record {record.position} has lost its body: run `timeline verify`") from None
 

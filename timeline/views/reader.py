@@ -5,9 +5,11 @@ How rows are found is decided in `plan`.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from timeline.query import Key, Query, search_terms
@@ -16,6 +18,8 @@ from timeline.views.plan import Plan
 from timeline.views.projector import folded
 
 MAX_MEMBERS: Final = 2_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+_THINGS: Final = "SELECT since FROM thing WHERE type = '{}' AND since BETWEEN :first AND :last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Heads:
     events: int
     actors: int
     sources: int
+    snapshots: int
+    erasures: int
 
 
 class Reader:
@@ -48,7 +54,7 @@ class Reader:
 
     def heads(self) -> Heads:
         """Give the current positions."""
-        return Heads(*self._execute("SELECT position, events, actors, sources FROM state").fetchone())
+        return Heads(*self._execute("SELECT position, events, actors, sources, snapshots, erasures FROM state").fetchone())
 
     def position_at(self, recorded_at: str) -> int:
         """Give the last position recorded at or before a time; 0 where nothing was."""
@@ -57,10 +63,21 @@ class Reader:
         return row[0] if row else 0
 
     def recorded_at(self, position: int) -> str | None:
-        """Give the time at which a position was recorded."""
-        query = "SELECT recorded_at FROM moment WHERE position >= ? ORDER BY recorded_at LIMIT 1"
-        row = self._execute(query, (position,)).fetchone() if position else None
-        return row[0] if row else None
+        """Give the time at which a position was recorded; None where there is no such position.
+
+        Found by halving the time: positions grow with it, and an index on them would cost every append.
+        """
+        row = self._execute("SELECT min(recorded_at), max(recorded_at) FROM moment").fetchone()
+        if position < 1 or row[0] is None or position > self.position_at(row[1]):
+            return None
+        low, high = (datetime.fromisoformat(text) for text in row)
+        while low < high:
+            middle = low + (high - low) // 2
+            if self.position_at(_recorded(middle)) >= position:
+                high = middle
+            else:
+                low = middle + _MICROSECOND
+        return _recorded(low)
 
     def last_change(self, query: Query, heads: Heads) -> int:
         """Give the position of the last record that could change this question's answer (for its ETag)."""
@@ -70,6 +87,68 @@ class Reader:
         if query.members:
             last = max(last, heads.actors)
         return max(last, heads.sources) if query.reported_by is not None else last
+
+    def changes(self, query: Query, first: int, last: int, limit: int, *, newest: bool) -> list[int]:
+        """Give positions from `first` to `last` of records that could change the answer to a question.
+
+        Those are the positions at which a version of an event that stands under every facet asked for began or ended;
+        other conditions (dates, words, kinds) are not looked at, so a record may have left the answer as it was.
+
+        Args:
+            query: the question; what pins it is not looked at.
+            first: lowest position, inclusive.
+            last: highest position, inclusive.
+            limit: most positions.
+            newest: newest first, else oldest first.
+
+        """
+        found: list[int] = []
+        wanted = 2 * limit  # a version often begins where another ends: one position, two rows
+        while True:
+            rows = self._changes(query, first, last, wanted, newest=newest)
+            found += dict.fromkeys(rows)
+            if len(found) >= limit or len(rows) < wanted:
+                return found[:limit]
+            first, last = (first, found[-1] - 1) if newest else (found[-1] + 1, last)
+
+    def _changes(self, query: Query, first: int, last: int, limit: int, *, newest: bool) -> list[int]:
+        direction = "DESC" if newest else "ASC"
+        values: dict[str, Any] = {"first": first, "last": last, "limit": limit}
+        groups = sorted((self.facet_ids(self._ever(query, group)) for group in query.facets()), key=self._lane_rows)
+        if groups:
+            values |= {f"group{number}": str(group) for number, group in enumerate(groups)}
+            arms = _lane_ends(len(groups))
+        else:  # whatever ends a version of an event begins another of it; versions are numbered in order of position
+            values |= {"low": self.newest(first - 1)[0], "high": self.newest(last)[0]}
+            numbered = f"n > :low AND n <= :high ORDER BY n {direction} LIMIT :limit"
+            arms = [f"SELECT position FROM (SELECT since AS position FROM event WHERE {numbered})"]
+        if query.members:
+            arms.append(_THINGS.format("actor"))
+        if query.reported_by is not None:
+            arms.append(_THINGS.format("source"))
+        sql = f"SELECT position FROM ({' UNION ALL '.join(arms)}) ORDER BY position {direction} LIMIT :limit"
+        return [row[0] for row in self._execute(sql, values)]
+
+    def _ever(self, query: Query, group: tuple[str, ...]) -> list[str]:
+        """Give the facets of a group of the question, with everyone who was ever a member where it asks for members."""
+        if not query.members or not group[0].startswith("actor/"):
+            return list(group)
+        sql = (
+            "WITH RECURSIVE inside(id) AS (SELECT substr(value, 7) FROM json_each(?) UNION "
+            f"SELECT m.actor FROM inside JOIN member m ON m.of = inside.id LIMIT {MAX_MEMBERS}) "
+            "SELECT 'actor/' || id FROM inside"
+        )
+        return [row[0] for row in self._execute(sql, (json.dumps(group),))]
+
+    def _lane_rows(self, facets: list[int]) -> int:
+        sql = "SELECT count(*) FROM lane WHERE facet IN (SELECT value FROM json_each(?))"
+        return int(self._execute(sql, (str(facets),)).fetchone()[0])
+
+    def event_changes(self, event_id: str, first: int, last: int, limit: int, *, newest: bool) -> list[int]:
+        """Give positions from `first` to `last` at which an event was recorded, revised, retracted or merged."""
+        direction = "DESC" if newest else "ASC"
+        sql = f"SELECT since FROM event WHERE id = ? AND since BETWEEN ? AND ? ORDER BY since {direction} LIMIT ?"
+        return [row[0] for row in self._execute(sql, (event_id, first, last, limit))]
 
     def _lasts(self, names: Sequence[str]) -> list[int]:
         return [row[0] for row in self._execute(
@@ -136,6 +215,11 @@ class Reader:
         query = "SELECT body FROM event WHERE id = ? AND since <= ? ORDER BY since"
         return [row[0] for row in self._execute(query, (event_id, position))]
 
+    def positions(self, event_id: str, until: int) -> list[int]:
+        """Give the positions of the records that changed an event, oldest first."""
+        query = "SELECT since FROM event WHERE id = ? AND since <= ? ORDER BY since"
+        return [row[0] for row in self._execute(query, (event_id, until))]
+
     # ------------------------------------------------------------------ things
 
     def thing(self, type_: str, id_: str, position: int) -> str | None:
@@ -158,6 +242,17 @@ class Reader:
             sql += f" AND kind IN ({_marks(kinds)})"
             values += kinds
         return list(self._execute(f"{sql} ORDER BY id LIMIT ?", [*values, limit]))
+
+    def snapshot(self, id_: str) -> tuple[int, str] | None:
+        """Give the position that published a snapshot, and its body."""
+        query = "SELECT position, body FROM snapshot WHERE id = ?"
+        row = self._execute(query, (id_,)).fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def snapshots(self, before: int, limit: int) -> list[tuple[int, str]]:
+        """Give (position, body) of published snapshots, newest first."""
+        query = "SELECT position, body FROM snapshot WHERE position < ? ORDER BY position DESC LIMIT ?"
+        return list(self._execute(query, (before, limit)))
 
     def source_text(self, source_id: str, position: int) -> str | None:
         """Give the stored text of a source, for checking citations; it is part of no answer."""
@@ -231,6 +326,22 @@ class Reader:
             since = self._execute("SELECT since FROM event WHERE n = ?", (middle,)).fetchone()[0]
             low, high = (middle, high) if since <= position else (low, middle - 1)
         return low, last
+
+
+def _lane_ends(groups: int) -> list[str]:
+    """Give arms with the ends of all versions that stand under every group; the first, smallest group drives."""
+    inside = "IN (SELECT value FROM json_each(:group{}))"
+    probes = "".join(
+        f" AND EXISTS (SELECT 1 FROM lane p WHERE p.n = x.n AND p.facet {inside.format(number)})"
+        for number in range(1, groups)
+    )
+    lanes = f"FROM lane x INDEXED BY lane_order WHERE x.facet {inside.format(0)}{probes}"
+    return [f"SELECT x.{end} AS position {lanes} AND x.{end} BETWEEN :first AND :last" for end in ("since", "until")]
+
+
+def _recorded(moment: datetime) -> str:
+    """Write a time as the log writes times: of fixed width, so that they sort as text."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _marks(values: Sequence[Any]) -> str:

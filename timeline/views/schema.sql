@@ -8,7 +8,9 @@ CREATE TABLE state (                              -- one row: how far the fold h
     header   BLOB NOT NULL,                       -- digest of its header: tells a replaced or truncated log
     events   INTEGER NOT NULL,                    -- position of the last record about an event
     actors   INTEGER NOT NULL,
-    sources  INTEGER NOT NULL
+    sources  INTEGER NOT NULL,
+    snapshots INTEGER NOT NULL,
+    erasures INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE moment (                             -- the recorded clock: last position recorded at each time
@@ -82,6 +84,13 @@ CREATE TABLE member (                             -- who belongs to which group,
     PRIMARY KEY (of, actor, since)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX member_actor ON member (actor, until);
+
+CREATE TABLE snapshot (                           -- what was published; the manifest is in the record at `position`
+    id       TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,                    -- of the record that published it
+    body     TEXT NOT NULL                        -- JSON as lists of snapshots give it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX snapshot_position ON snapshot (position);
 
 CREATE VIRTUAL TABLE words USING fts5 (           -- rowid = event.n; contentless: the text is in the body already
     text, content = '', tokenize = "unicode61 remove_diacritics 2"

@@ -17,17 +17,17 @@ from typing import Final
 
 from timeline.connections import Readers, open_writer
 from timeline.log import Record
-from timeline.records import AnyChange
+from timeline.records import AnyFact
 from timeline.views.projector import Projector
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raise it with any change of schema.sql or of the fold: old files are then left aside and new ones built."""
 
 FLUSH_EVERY: Final = 2_000
 
 
 def views_path(log_path: Path) -> Path:
-    """Give the place of a log's views: ``timeline.db`` -> ``timeline.views-v1.db``."""
+    """Give the place of a log's views: ``timeline.db`` -> ``timeline.views-v2.db``."""
     return log_path.with_name(f"{log_path.name.removesuffix('.db')}.views-v{VERSION}.db")
 
 
@@ -63,7 +63,7 @@ class Views:
         """Start a transaction; reads of the projector's connection see its own rows."""
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def apply(self, record: Record, change: AnyChange | None = None) -> None:
+    def apply(self, record: Record, change: AnyFact | None = None) -> None:
         """Fold one record in the open transaction."""
         self.projector.apply(record, change)
 
@@ -185,4 +185,4 @@ def _make(path: Path, origin: str) -> None:
     schema = files("timeline.views").joinpath("schema.sql").read_text()
     with closing(open_writer(path, synchronous="NORMAL")) as connection:
         connection.executescript(f"BEGIN IMMEDIATE;{schema};COMMIT;")
-        connection.execute("INSERT INTO state VALUES (1, ?, 0, x'', 0, 0, 0)", (origin,))
+        connection.execute("INSERT INTO state VALUES (1, ?, 0, x'', 0, 0, 0, 0, 0)", (origin,))
