@@ -17,16 +17,18 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, inspect
+from msgspec import Meta, field, inspect
 
 from timeline.errors import Fault, Invalid, Malformed
 from timeline.model import Actor, Event, Slug, Source, Value, canonical_hook, decode_hook, wire_hook
 
 T = TypeVar("T")
 Reason = Annotated[str, Meta(min_length=1, max_length=2000, description="why; shown to readers")]
+Ground = Annotated[str, Meta(min_length=1, max_length=200, description="legal ground, such as GDPR Art. 17")]
 Key = Annotated[
     str, Meta(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$(?!\n)", description="idempotency key")
 ]
@@ -100,10 +102,9 @@ class PartErased(Change, frozen=True, kw_only=True, tag="part.erased"):
     id: Slug
     of: Literal["event", "actor", "source"] = "event"
     part: Slug
-    records: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(max_length=100_000)] = []
+    records: Annotated[list[Annotated[int, Meta(ge=1)]], Meta(max_length=100_000)] = field(default_factory=list)
     reason: Reason
-    ground: Annotated[str, Meta(min_length=1, max_length=200, description="legal ground, such as GDPR Art. 17")] | None = (
-        None)
+    ground: Ground | None = None
 
 
 class SnapshotPublished(Change, frozen=True, kw_only=True, tag="snapshot.published"):
@@ -116,7 +117,7 @@ class SnapshotPublished(Change, frozen=True, kw_only=True, tag="snapshot.publish
     content: Digest
     entries: Annotated[int, Meta(ge=0)]
     manifest: dict[str, Any]
-    streams: list[str] = []
+    streams: list[str] = field(default_factory=list)
 
 
 AnyFact = AnyChange | PartErased | SnapshotPublished
@@ -150,6 +151,8 @@ _suspect = re.compile(
 )
 """What `_forbidden` may look like once encoded. A path ``C:\\bin`` looks like it too: hits are looked at again."""
 _escape = re.compile(rb"\\.", re.DOTALL)
+_string = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def canonical(value: object) -> bytes:
@@ -218,15 +221,10 @@ def check_depth(data: bytes) -> None:
     """Refuse JSON nested deeper than `MAX_DEPTH` (brackets inside strings do not count)."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
-    depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', data, re.DOTALL):
-        mark = token[0]
-        if mark in (b"[", b"{"):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise Malformed(f"JSON nested deeper than {MAX_DEPTH} levels")
-        elif mark in (b"]", b"}"):
-            depth -= 1
+    brackets = _string.sub(b"", data).translate(None, _NO_BRACKETS)
+    steps = (1 if bracket in b"[{" else -1 for bracket in brackets)
+    if max(accumulate(steps), default=0) > MAX_DEPTH:
+        raise Malformed(f"JSON nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_duplicates(data: bytes) -> None:

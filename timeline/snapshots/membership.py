@@ -93,14 +93,11 @@ def candidates(query: Query, seen: Mapping[str, Seen], members: Members) -> list
     return [event for event, found in seen.items() if means(query, found.standing(), members)]
 
 
-def expected(query: Query, names: Iterable[str], replay: Replay, members: Members) -> list[Version]:
-    """Answer the question from the content of candidates, in chronological order."""
-    found = []
-    for event in names:
-        version = _version(query, replay, event)
-        if version is not None and means(query, version.standing(), members):
-            found.append(version)
-    return sorted(found, key=lambda version: version.standing().place(query))
+def expected(query: Query, names: Iterable[str], replay: Replay, members: Members) -> list[Standing]:
+    """Answer the question from the content of candidates."""
+    versions = (_version(query, replay, event) for event in names)
+    standings = (version.standing() for version in versions if version is not None)
+    return [standing for standing in standings if means(query, standing, members)]
 
 
 def _version(query: Query, replay: Replay, event: str) -> Version | None:

@@ -275,13 +275,13 @@ class _Verification:
     def _meant(self) -> list[str]:
         """Answer the question again: from content, and from headers where there is none."""
         names = candidates(self._query, self._seen, self._members)
-        bare = [name for name in names if name not in self._replay.events or name in self._replay.gone]
+        bare = {name for name in names if name not in self._replay.events or name in self._replay.gone}
         by_content = self._query.roles or self._query.reported_by is not None
-        if by_content and (hidden := [name for name in bare if name not in self._replay.gone]):
+        if by_content and (hidden := sorted(bare - self._replay.gone)):
             raise Refused(f"the records of event {hidden[0]}, which may be meant, are left out")
         told = [name for name in names if name not in bare]
-        versions = expected(self._query, told, self._replay, self._members)
-        standings = [version.standing() for version in versions] + [self._seen[name].standing() for name in bare]
+        standings = expected(self._query, told, self._replay, self._members)
+        standings += [self._seen[name].standing() for name in bare]
         return [standing.id for standing in sorted(standings, key=lambda each: each.place(self._query))]
 
     def _check_formed(self) -> None:
