@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from timeline.changes import Changes, feed
 from timeline.connections import Readers, time_budget
 from timeline.edtf import iso
 from timeline.errors import NotFound
@@ -178,6 +179,26 @@ class Reading:
             versions.append(version)
             before = event
         return versions
+
+    def changes(
+        self, query: Query, since: int, until: int | None = None, *, limit: int | None = None, after: str = ""
+    ) -> Changes:
+        """Tell what changed in the answer to a question between two positions (`until`: the newest there is).
+
+        Each item is what one record did to one event of the answer: `change` (added, revised, retracted, removed,
+        merged, restored), `event`, `title`, `position`, `recorded_at`, `author`, `type` of the record and its `reason`,
+        `changes` (merge patch), and what they touch, `before` and `after`.
+
+        Raises:
+            NotFound: the log has not reached `since` or `until`.
+            Malformed: `until` lies before `since`, or the question has a position of its own.
+            TooCostly: too much has changed to be told at once.
+
+        """
+        first, last = self.resolve(Query(at=since))[0], self.resolve(Query(at=until))[0]
+        connection = self._readers.get()
+        with time_budget(connection, BUDGET):
+            return feed(Reader(connection), query, first, last, limit=limit, after=after)
 
     def positions(self, topic: str, at: int | None = None, query: Query | None = None) -> list[dict[str, Any]]:
         """List who stood where on a topic, in chronological order, with each actor's changes of stance marked.

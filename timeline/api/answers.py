@@ -10,6 +10,7 @@ import asyncio
 import gzip
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from urllib.parse import urlencode
 from litestar import Response
 
 from timeline import __version__
+from timeline.api import memento
 from timeline.api.asking import AnyRequest, check_actors, chosen_format, is_bounded, query_pairs, read_question
 from timeline.api.negotiation import accepts_gzip, matches
 from timeline.chronicle import Timeline
@@ -78,8 +80,8 @@ class AnswerCache:
 
 
 def _weight(key: Key, answer: Cached) -> int:
-    """Estimate what an answer takes: body and compressed body, and its address in the key, the query and the link."""
-    return 2 * len(answer.body) + 4 * (len(key[0]) + len(key[1])) + 4_000
+    """Estimate what an answer takes: body and compressed body, and its address in the key, the query and the links."""
+    return 2 * len(answer.body) + 8 * (len(key[0]) + len(key[1])) + 4_000
 
 
 class Answers:
@@ -92,13 +94,39 @@ class Answers:
         self._salt = f"{timeline.origin} {__version__}"
 
     async def events(self, request: AnyRequest, actor: str | None = None) -> Response[bytes]:
-        """Answer `/v1/events`, or the same of one actor."""
+        """Answer `/v1/events`, or the same of one actor; with Accept-Datetime, as their TimeGate."""
+        if memento.asks_for_a_time(request) and (redirect := await self._gate(request, actor)) is not None:
+            return redirect
         key = (request.scope["path"], request.scope["query_string"], chosen_format(request))
         found = self._cache.get(key)
         if found is None or not await self._holds(key, found):
             found = await self._answer(request, key, actor, found)
             self._cache.put(key, found)
         return await conditional(request, found)
+
+    async def _gate(self, request: AnyRequest, actor: str | None) -> Response[bytes] | None:
+        """Answer as a TimeGate; None where the address is pinned, and so is none (the header then says nothing)."""
+        query, _ = read_question(request, actor)
+        if memento.is_pinned(query):
+            return None
+        recorded_at = memento.accepted(request)
+
+        def choose() -> dict[str, str]:
+            self.check(query, actor)
+            reader, head = self._timeline.reader(), self._timeline.position
+            with time_budget(reader.connection, BUDGET):
+                wanted = min(head, reader.position_at(recorded_at))
+                return memento.gate(memento.Original.of(request), partial(reader.changes, query), reader.recorded_at,
+                                    wanted, head)
+
+        return redirected(await asyncio.to_thread(choose))
+
+    def check(self, query: Query, actor: str | None) -> None:
+        """Refuse a question about actors nobody knows: 404 where the address names one, else 422."""
+        if actor is not None:
+            self._timeline.body("actor", actor)
+        else:
+            check_actors(self._timeline, query)
 
     async def _holds(self, key: Key, found: Cached) -> bool:
         """Whether a cached answer is still the answer; costs nothing while the log stands still."""
@@ -125,10 +153,7 @@ class Answers:
             return self._compute(request, key, query, format_)
 
         def compute() -> Cached:
-            if actor is not None:
-                self._timeline.body("actor", actor)
-            else:
-                check_actors(self._timeline, query)
+            self.check(query, actor)
             return self._compute(request, key, query, format_)
 
         return await asyncio.to_thread(compute)
@@ -151,10 +176,9 @@ class Answers:
             "ETag": self._etag(key, position), "Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY,
             "Timeline-Position": str(position),
         }
-        following = None
-        if page.last is not None:
-            following = next_url(request, make_cursor(query, position, page.last))
-            headers["Link"] = f'<{following}>; rel="next"'
+        following = None if page.last is None else next_url(request, make_cursor(query, position, page.last))
+        headers |= memento.headers(request, pinned=memento.is_pinned(query), following=following,
+                                   recorded_at=reader.recorded_at(position) if final else None)
         body = format_.encode(Sheet(bodies, position, following))
         return Cached(query, format_, heads.position, headers["ETag"], headers, body)
 
@@ -183,6 +207,11 @@ async def conditional(request: AnyRequest, answer: Cached) -> Response[bytes]:
     return Response(body, headers=headers, media_type=answer.format.media_type)
 
 
+def redirected(headers: dict[str, str]) -> Response[bytes]:
+    """Send to a memento. Which one may change with the next record, but not what stands there."""
+    return Response(b"", status_code=302, headers={"Cache-Control": REVALIDATE, **headers}, media_type="text/plain")
+
+
 async def packed(body: bytes) -> bytes:
     """Compress; in a thread what takes long."""
     if len(body) < WORTH_THREAD:
@@ -208,4 +237,4 @@ async def respond(
     return Response(content, status_code=status, headers=known, media_type=media_type)
 
 
-__all__ = ["Answers", "respond"]
+__all__ = ["Answers", "redirected", "respond"]

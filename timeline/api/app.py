@@ -29,7 +29,7 @@ MAX_BODY: Final = 1_000_000
 MAX_ID: Final = 100
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED: Final = b"ETag, Link, Location, Timeline-Position, Content-Digest, Memento-Datetime, Retry-After"
-ASKED: Final = "Accept, If-None-Match, Last-Event-ID, Authorization"
+ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authorization"
 
 
 def create_app(
@@ -130,7 +130,8 @@ def _options(request: AnyRequest, allowed: str) -> Response[bytes]:
 
 
 def _path(path: str) -> str:
-    return path.replace("}", ":str}")
+    """Write a path as the framework wants it: a parameter is one segment unless it says `path`."""
+    return re.sub(r"\{(\w+)\}", r"{\1:str}", path)
 
 
 async def _common_headers(message: Message, scope: Scope) -> None:

@@ -182,6 +182,7 @@ def _query_parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
     texts = {
+        "Accept-Datetime": "Time on the recorded clock, as an HTTP date: leads to what this log held then (RFC 7089)",
         "Idempotency-Key": "Sent again with the same content, the first answer is given again",
         "If-Match": "Revision that was read, in quotes: 412 if it is no longer the current one",
         "If-None-Match": "* : only if there is none of that id yet",
@@ -194,6 +195,8 @@ def _responses(route: Route) -> dict[str, Any]:
     content = {media: {"schema": schema if media == "application/json" else {}} for media in route.types}
     good = {str(status): {"description": "Created" if status == 201 else "OK", "content": content}
             for status in route.statuses}
+    if "Accept-Datetime" in route.headers:
+        good["302"] = {"description": "Found: the memento of the time asked for, in Location"}
     if route.method == "GET":
         good["304"] = {"description": "Not modified: the ETag sent still holds"}
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

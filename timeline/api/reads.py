@@ -6,22 +6,25 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Response
 
-from timeline.api.answers import Answers, respond
+from timeline.api import memento
+from timeline.api.answers import Answers, redirected, respond
 from timeline.api.asking import AnyRequest, check_actors, negotiate, no_parameters, number, query_pairs, take
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
 from timeline.errors import Fault, Malformed
-from timeline.formats import localised
+from timeline.formats import FORMATS, localised
 from timeline.log import BODY, Record
 from timeline.merkle import leaf_hash
 from timeline.model import SLUG_PATTERN
-from timeline.query import MAX_LIMIT, MAX_POSITION, Query, parse_query, pinned
+from timeline.parts import TEXT, join
+from timeline.query import BY_NAME, MAX_LIMIT, MAX_POSITION, Query, parse_query, pinned
 from timeline.reading import BUDGET
 from timeline.views.reader import Reader
 
@@ -30,6 +33,9 @@ PAGE_BYTES: Final = 8_000_000
 """A page of records ends once it is that large, whatever the limit says."""
 
 CLOCKS: Final = ("at", "as_of", "tz")
+TIMEMAP_PARAMETERS: Final = tuple(name for name in BY_NAME if name not in memento.PINS)
+"""What a TimeMap of events takes: the question whose mementos it lists, which nothing pins."""
+
 TOPIC_PARAMETERS: Final = (*CLOCKS, "actor", "members", "from", "to", "datetime", "match", "reported_by", "retracted")
 DENSITY_PARAMETERS: Final = (
     "datetime", "from", "to", "match", "on", "actor", "role", "members", "kind", "status", "topic", "place", "source",
@@ -68,8 +74,75 @@ class Reads:
         return await self._answers.events(request, request.path_params["id"])
 
     async def event(self, request: AnyRequest) -> Response[bytes]:
-        """Give one event, retracted and merged ones too, with its revision as a strong-looking ETag for If-Match."""
+        """Give one event, retracted and merged ones too, with its revision as a strong-looking ETag for If-Match.
+
+        With Accept-Datetime, answer as its TimeGate.
+        """
+        if memento.asks_for_a_time(request):
+            query = parse_query(query_pairs(request), known=("lang", *CLOCKS))
+            if not memento.is_pinned(query):
+                return redirected(await asyncio.to_thread(self._event_gate, request, memento.accepted(request)))
         return await self._thing(request, "event")
+
+    def _event_gate(self, request: AnyRequest, recorded_at: str) -> dict[str, str]:
+        id_, head, reader = request.path_params["id"], self._timeline.position, self._timeline.reader()
+        self._timeline.body("event", id_)
+        return memento.gate(memento.Original.of(request), partial(reader.event_changes, id_), reader.recorded_at,
+                            min(head, reader.position_at(recorded_at)), head)
+
+    async def event_timemap(self, request: AnyRequest) -> Response[bytes]:
+        """List the mementos of one event: its revisions."""
+        own, rest = take(query_pairs(request), ("f", "before"))
+        parse_query(rest, known=("lang", "tz"))
+        id_ = request.path_params["id"]
+
+        def changes(reader: Reader) -> memento.Changes:
+            self._timeline.body("event", id_)
+            return partial(reader.event_changes, id_)
+
+        return await self._timemap(request, own, changes)
+
+    async def events_timemap(self, request: AnyRequest) -> Response[bytes]:
+        """List the mementos of a question about events."""
+        return await self._question_timemap(request, None)
+
+    async def actor_timemap(self, request: AnyRequest) -> Response[bytes]:
+        """List the mementos of a question about one actor's events."""
+        return await self._question_timemap(request, request.path_params["id"])
+
+    async def _question_timemap(self, request: AnyRequest, actor: str | None) -> Response[bytes]:
+        own, rest = take(query_pairs(request), memento.OF_TIMEMAP)
+        if own.get("original_f", "json") not in FORMATS:
+            detail = f"expected one of {', '.join(FORMATS)}"
+            raise Malformed(f"original_f: {detail}", faults=(Fault("?original_f", detail),))
+        known = [name for name in TIMEMAP_PARAMETERS if actor is None or name != "actor"]
+        query = parse_query(rest, known=known)
+        query = query if actor is None else replace(query, actors=(actor,))
+
+        def changes(reader: Reader) -> memento.Changes:
+            self._answers.check(query, actor)
+            return partial(reader.changes, query)
+
+        # Who belonged to a group may be learnt later, and then what they did before counts too.
+        return await self._timemap(request, own, changes, settled=not query.members)
+
+    async def _timemap(
+        self, request: AnyRequest, own: dict[str, str], changes: Callable[[Reader], memento.Changes], *,
+        settled: bool = True,
+    ) -> Response[bytes]:
+        """Give one page of a TimeMap; only the newest page changes, as positions below a position are fixed."""
+        before = number("before", own["before"], 1, MAX_POSITION) if "before" in own else None
+        format_ = negotiate(request, memento.TIMEMAP_TYPES)
+        original, head = memento.Original.of_timemap(request), self._timeline.position
+        page = await self._ask(lambda reader: memento.TimeMap.read(
+            original, changes(reader), reader.recorded_at, before, head))
+        final = settled and before is not None and before <= head + 1
+        position = before - 1 if final and before is not None else head
+        content = await asyncio.to_thread(page.encode, format_, position)
+        following = page.following(*((("f", own["f"]),) if "f" in own else ()))
+        headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+        return await respond(request, content, position=position, final=final, headers=headers,
+                             media_type=memento.TIMEMAP_TYPES[format_])
 
     async def history(self, request: AnyRequest) -> Response[bytes]:
         """Give every revision of an event."""
@@ -103,7 +176,11 @@ class Reads:
             body = await asyncio.to_thread(self._timeline.body, type_, id_, position)
         body = localised([body], query.lang)[0] if query.lang else body
         revision = msgspec.json.decode(body)["revision"]["number"]
-        return await respond(request, body.encode(), position=position, final=final, headers={"ETag": f'"{revision}"'})
+        headers = {"ETag": f'"{revision}"'}
+        if type_ == "event":
+            headers |= memento.headers(request, pinned=memento.is_pinned(query), following=None,
+                                       recorded_at=reader.recorded_at(position) if final else None)
+        return await respond(request, body.encode(), position=position, final=final, headers=headers)
 
     async def _things(self, request: AnyRequest, type_: str) -> Response[bytes]:
         own, rest = take(query_pairs(request), ("after",))
@@ -208,14 +285,15 @@ class Reads:
 def shown(record: Record) -> dict[str, Any]:
     """Show a record: header, leaf hash, and each part with the salt that opens its commitment.
 
-    The stored text of a source is committed to but part of no answer.
+    The stored text of a source is committed to but part of no answer. What was erased is named.
     """
     parts = [
-        {"name": part.name, "salt": part.salt.hex(), **({"data": msgspec.Raw(part.data)} if part.name == BODY else {})}
+        {"name": part.name, "salt": part.salt.hex(), **({} if part.name == TEXT else {"data": msgspec.Raw(part.data)})}
         for part in record.parts
     ]
     return {"position": record.position, "header": msgspec.Raw(record.header_bytes),
-            "leaf_hash": leaf_hash(record.header_bytes).hex(), "parts": parts}
+            "leaf_hash": leaf_hash(record.header_bytes).hex(), "parts": parts,
+            **({"erased": list(record.erased)} if record.erased else {})}
 
 
 def _join(items: Sequence[bytes], format_: str, position: int, following: str | None) -> bytes:
@@ -242,7 +320,7 @@ def _cloud_event(record: Record, origin: str) -> bytes:
         "specversion": "1.0", "id": str(record.position), "source": f"//{origin}",
         "type": f"timeline.{header.type}.v{header.v}", "time": header.recorded_at, "subject": header.streams[0][0],
         "sequence": f"{record.position:020d}", "datacontenttype": "application/json",
-        "data": msgspec.Raw(record.part()),
+        **({} if BODY in record.erased else {"data": msgspec.Raw(join(record.contents()))}),
     })
 
 

@@ -9,8 +9,19 @@ from typing import Any, Final
 from litestar import Response
 
 from timeline.api.asking import AnyRequest
+from timeline.api.changes import FILTERS, TYPES, ChangeReads
+from timeline.api.changes import OWN as CHANGE_PARAMETERS
+from timeline.api.memento import TIMEMAP_TYPES
 from timeline.api.pages import Assets, Pages
-from timeline.api.reads import CLOCKS, DENSITY_PARAMETERS, RECORD_TYPES, TOPIC_PARAMETERS, Reads
+from timeline.api.proofs import (
+    CHECKPOINT_PARAMETERS,
+    CHECKPOINT_TYPES,
+    CONSISTENCY_PARAMETERS,
+    INCLUSION_PARAMETERS,
+    INCLUSION_TYPES,
+    ProofReads,
+)
+from timeline.api.reads import CLOCKS, DENSITY_PARAMETERS, RECORD_TYPES, TIMEMAP_PARAMETERS, TOPIC_PARAMETERS, Reads
 from timeline.api.writes import JSON, LINES, PATCH, Writes
 from timeline.chronicle import Timeline
 from timeline.formats import FORMATS
@@ -37,6 +48,11 @@ RECORD_PARAMETERS: Final = {
         Parameter("f", "Format of the answer; without it the Accept header decides", choices=tuple(RECORD_TYPES)),
     )
 }
+TIMEMAP_OWN: Final = (
+    Parameter("f", "Format of the TimeMap; without it the Accept header decides", choices=tuple(TIMEMAP_TYPES)),
+    Parameter("before", "List mementos before this position", "120", number=True),
+)
+ORIGINAL_F: Final = Parameter("original_f", "`f` of the original resource, if that has one", choices=tuple(FORMATS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +82,16 @@ def parameters(*names: str) -> tuple[Parameter, ...]:
 
 def table(timeline: Timeline, assets: Assets) -> list[Route]:
     """Give every route of this timeline."""
-    return [*_reads(Reads(timeline)), *_writes(Writes(timeline)), *_pages(Pages(timeline, assets), assets)]
+    reads = Reads(timeline)
+    return [*_reads(reads), *_timemaps(reads), *_changes(ChangeReads(timeline)),
+            *_proofs(ProofReads(timeline)), *_writes(Writes(timeline)), *_pages(Pages(timeline, assets), assets)]
 
 
 def _reads(reads: Reads) -> list[Route]:
+    gate = ("Accept-Datetime",)
     page_types = tuple(format_.media_type.partition(";")[0] for format_ in FORMATS.values())
-    events: dict[str, Any] = {"parameters": parameters(*ALL, "f"), "answer": "EventPage", "types": page_types}
+    events: dict[str, Any] = {"parameters": parameters(*ALL, "f"), "answer": "EventPage", "types": page_types,
+                              "headers": gate}
     own_events: dict[str, Any] = {**events, "parameters": parameters(*(name for name in ALL if name != "actor"), "f")}
     listed = parameters("q", "limit", *CLOCKS, "after")
     clocks = parameters(*CLOCKS)
@@ -79,7 +99,7 @@ def _reads(reads: Reads) -> list[Route]:
         Route("GET", "/v1", reads.index, "What this is and how far it goes"),
         Route("GET", "/v1/events", reads.events, "Events in chronological order", **events),
         Route("GET", "/v1/events/{id}", reads.event, "One event", parameters=parameters("lang", *CLOCKS),
-              answer="EventBody"),
+              answer="EventBody", headers=gate),
         Route("GET", "/v1/events/{id}/history", reads.history, "Every revision of an event, with what changed and why",
               parameters=clocks, answer="ObjectPage"),
         Route("GET", "/v1/actors", reads.actors, "Actors in order of id", parameters=listed,
@@ -100,6 +120,44 @@ def _reads(reads: Reads) -> list[Route]:
         Route("GET", "/v1/records", reads.records, "The log itself", parameters=tuple(RECORD_PARAMETERS.values()),
               types=tuple(RECORD_TYPES.values()), answer="RecordPage"),
         Route("GET", "/v1/records/{position}", reads.record, "One record of the log", answer="Record"),
+    ]
+
+
+def _timemaps(reads: Reads) -> list[Route]:
+    """TimeMaps (RFC 7089 section 5): ``/v1/timemap`` before the rest of the address of the original resource."""
+    shape: dict[str, Any] = {"types": tuple(TIMEMAP_TYPES.values()), "answer": "ObjectPage"}
+    question = (*parameters(*TIMEMAP_PARAMETERS), ORIGINAL_F, *TIMEMAP_OWN)
+    own_question = tuple(parameter for parameter in question if parameter.name != "actor")
+    return [
+        Route("GET", "/v1/timemap/events", reads.events_timemap, "Mementos of a question about events",
+              parameters=question, **shape),
+        Route("GET", "/v1/timemap/events/{id}", reads.event_timemap, "Mementos of one event: its revisions",
+              parameters=(*parameters("lang", "tz"), *TIMEMAP_OWN), **shape),
+        Route("GET", "/v1/timemap/actors/{id}/timeline", reads.actor_timemap,
+              "Mementos of the chronological view of an actor", parameters=own_question, **shape),
+    ]
+
+
+def _changes(changes: ChangeReads) -> list[Route]:
+    return [
+        Route("GET", "/v1/changes", changes.changes, "What changed in an answer since a position, and why",
+              parameters=(*parameters(*FILTERS), *CHANGE_PARAMETERS), answer="ObjectPage", types=tuple(TYPES.values())),
+    ]
+
+
+def _proofs(proofs: ProofReads) -> list[Route]:
+    """Ours; and those of C2SP tlog-tiles, undocumented: OpenAPI cannot put slashes into a parameter of a path."""
+    tiles: dict[str, Any] = {"documented": False}
+    return [
+        Route("GET", "/v1/checkpoint", proofs.checkpoint, "Size and Merkle root of the log, signed where it has a key",
+              parameters=CHECKPOINT_PARAMETERS, types=tuple(CHECKPOINT_TYPES.values())),
+        Route("GET", "/v1/proofs/inclusion", proofs.inclusion, "That records are in the log (RFC 9162 section 2.1.3)",
+              parameters=INCLUSION_PARAMETERS, types=tuple(INCLUSION_TYPES.values())),
+        Route("GET", "/v1/proofs/consistency", proofs.consistency, "That the log only grew (RFC 9162 section 2.1.4)",
+              parameters=CONSISTENCY_PARAMETERS),
+        Route("GET", "/checkpoint", proofs.note, "The newest signed checkpoint", types=("text/plain",), **tiles),
+        Route("GET", "/tile/{tile:path}", proofs.tile, "A tile of hashes or a bundle of entries",
+              types=("application/octet-stream",), **tiles),
     ]
 
 

@@ -19,6 +19,7 @@ from granian.server.embed import Server
 from timeline.api.app import create_app
 from timeline.chronicle import Timeline
 from timeline.errors import Invalid
+from timeline.tlog import Signer
 from timeline.tokens import Tokens, tokens_path
 
 
@@ -31,20 +32,37 @@ def is_loopback(host: str) -> bool:
 
 def run(
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
+    origin: str | None = None, signer: Signer | None = None,
 ) -> None:
     """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
 
+    `origin` names a log that is made now; `signer` signs its checkpoints.
+
     Raises:
         Busy: another process is writing the log.
-        Invalid: the port cannot be had.
+        Invalid: the port cannot be had, or the key is another log's.
 
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with Timeline.open(path) as timeline:
+        if signer is not None:
+            timeline.sign_with(signer)
         _check_free(host, port)
         timeline.announce(f"http://{host}:{port}")
         app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra)
         uvloop.run(_serve(app, host, port))
+
+
+def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
+    """Serve an application that needs nothing opened or announced (a witness) until SIGINT or SIGTERM.
+
+    Raises:
+        Invalid: the port cannot be had.
+
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _check_free(host, port)
+    uvloop.run(_serve(app, host, port))
 
 
 def _check_free(host: str, port: int) -> None:

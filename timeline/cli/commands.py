@@ -5,12 +5,20 @@ from __future__ import annotations
 import rich_click as click
 
 from timeline.cli.care import doctor, rebuild, verify
+from timeline.cli.changing import changes
 from timeline.cli.demo import demo
+from timeline.cli.keys import key
+from timeline.cli.proving import checkpoint, proof
 from timeline.cli.reading import export, history, show
 from timeline.cli.serving import bench, serve, token
+from timeline.cli.snapshots import snapshot
+from timeline.cli.witnessing import follow, witness
 from timeline.cli.writing import import_
 
-ALL = (demo, serve, import_, export, show, history, verify, rebuild, token, doctor, bench)
+ALL = (
+    demo, serve, import_, export, show, history, changes, snapshot, verify, checkpoint, proof, key, follow, witness,
+    rebuild, token, doctor, bench,
+)
 
 
 def attach(group: click.RichGroup) -> None:

@@ -33,13 +33,15 @@ def demo(settings: Settings, /, *, host: str, port: int, serving: bool) -> None:
     timeline demo
     timeline --db my-demo.db demo --no-serve
     """
+    from dataclasses import replace
+
     from timeline.chronicle import Timeline
     from timeline.cli.serving import start
 
     if serving:
         _this_machine_only(host)
     path = settings.db if settings.chosen else place()
-    _fill(path)
+    _fill(path, settings.origin)
     with Timeline.open(path) as timeline:
         _tell(timeline, path)
     if not serving:
@@ -47,7 +49,7 @@ def demo(settings: Settings, /, *, host: str, port: int, serving: bool) -> None:
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     say(f"\nThe page       {base}/\nThe API        {base}/v1/events\nIts reference  {base}/docs\n")
     say("Ctrl-C stops the server.")
-    start(path, host, port)
+    start(replace(settings, db=path), host, port)
 
 
 def _this_machine_only(host: str) -> None:
@@ -84,11 +86,11 @@ def seeds() -> Path:
     raise NotFound("the seed timeline is not installed with this package: get it from the source repository")
 
 
-def _fill(path: Path) -> None:
+def _fill(path: Path, origin: str | None) -> None:
     from timeline.cli.writing import run, writing
     from timeline.importing import find
 
-    with writing(path) as target:
+    with writing(path, origin) as target:
         outcome = run(target, find([seeds()]), None)
     state = f"imported {outcome.new} records" if outcome.new else "found there already, and reused"
     say(f"The seed timeline ({state}): {path}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from timeline import errors
+from timeline.api.proof_bodies import CheckpointBody, Consistency, Inclusion, Inclusions
 from timeline.errors import Busy, Fault, Malformed, NotFound, TimelineError
 from timeline.log import Part, Record
 from timeline.query import MAX_LIMIT
@@ -24,6 +25,7 @@ BY_STATUS: Final = {
                  errors.Forbidden, errors.Unauthorized, errors.Invalid, errors.Malformed)
 }
 Pairs = list[tuple[str, str]]
+Body = TypeVar("Body")
 
 
 class Page(msgspec.Struct):
@@ -127,6 +129,38 @@ class Remote:
             found["items"] += page["items"]
             following = page.get("next")
         return found
+
+    # ------------------------------------------------------------------ checkpoints and proofs
+
+    def checkpoint(self, size: int | None) -> CheckpointBody:
+        """Give the server's checkpoint, of all there is or of an earlier size. Nothing in it is verified."""
+        return self._proof("checkpoint", {"size": size}, CheckpointBody)
+
+    def inclusion(self, position: int, size: int | None) -> Inclusion:
+        """Give the proof of one record. Nothing in it is verified."""
+        return self._proof("proofs/inclusion", {"position": position, "size": size}, Inclusion)
+
+    def inclusions(self, positions: Sequence[int], size: int | None) -> Inclusions:
+        """Give the proof of several records at once. Nothing in it is verified."""
+        return self._proof("proofs/inclusion", {"position": list(positions), "size": size}, Inclusions)
+
+    def consistency(self, old: int, new: int | None) -> Consistency:
+        """Give the proof that the log only grew. Nothing in it is verified."""
+        return self._proof("proofs/consistency", {"old": old, "new": new}, Consistency)
+
+    def tlog_proof(self, position: int, size: int | None) -> str:
+        """Give the proof of one record as a file of its own."""
+        parameters = {"position": position, "f": "tlog-proof", **({} if size is None else {"size": size})}
+        return self._request("GET", "/v1/proofs/inclusion", params=parameters).decode(errors="replace")
+
+    def _proof(self, address: str, parameters: dict[str, Any], type_: type[Body]) -> Body:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        content = self._request("GET", f"/v1/{address}", params=given)
+        try:
+            return msgspec.json.decode(content, type=type_)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise TimelineError(f"the server at {self._url} answered something else than asked: is it the same version?"
+                                ) from None
 
     # ------------------------------------------------------------------ the log and its snapshots
 

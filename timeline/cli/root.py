@@ -24,7 +24,7 @@ EXIT_INTERNAL: Final = 1
 EXIT_INTERRUPTED: Final = 130
 EPILOG: Final = """\
 Exit codes: 0 done · 1 internal error · 2 wrong usage or content · 3 not found · 4 conflict · 5 not allowed ·
-6 busy, or the question is too costly · 7 the log is damaged · 130 interrupted.
+6 busy, or the question is too costly · 7 the log is damaged, or has another history · 130 interrupted.
 """
 
 
@@ -37,6 +37,10 @@ class Settings:
     token: str | None
     chosen: bool
     """Whether --db (or TIMELINE_DB) was given."""
+    origin: str | None = None
+    """Name of a log that is made now."""
+    key: Path | None = None
+    """File of the key that signs; without it, the one beside the log."""
 
     def __repr__(self) -> str:
         """Leave the token out."""
@@ -113,12 +117,18 @@ def _unforeseen(error: BaseException) -> int:
 @click.option("--db", type=click.Path(path_type=Path, dir_okay=False), default=Path("timeline.db"), show_default=True,
               envvar="TIMELINE_DB", show_envvar=True, help="The log's file.")
 @click.option("--url", envvar="TIMELINE_URL", show_envvar=True, metavar="URL",
-              help="A running server instead of a file: for show, export, history and import.")
+              help="A running server instead of a file, where a command can ask one.")
 @click.option("--token", envvar="TIMELINE_TOKEN", show_envvar=True, metavar="SECRET", show_default=False,
               help="Token for the server; better kept in the environment than typed.")
+@click.option("--origin", metavar="NAME", help="Name of a log that this command makes, for ever: an address without "
+                                               "https://, such as news.example/log. Default: made up.")
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), envvar="TIMELINE_KEY", show_envvar=True,
+              metavar="FILE", help="Private key that signs checkpoints. Default: NAME.key beside the log, if it is "
+                                   "there.")
 @click.version_option(package_name="timeline", message="timeline %(version)s")
 @click.pass_context
-def cli(context: click.Context, db: Path, url: str | None, token: str | None) -> None:
+def cli(context: click.Context, /, db: Path, url: str | None, token: str | None, origin: str | None, key: Path | None
+        ) -> None:
     """Keep a chronicle you can cite: dated events in an immutable log, read per actor, topic or date range.
 
     \b
@@ -137,7 +147,7 @@ def cli(context: click.Context, db: Path, url: str | None, token: str | None) ->
     """
     source = context.get_parameter_source("db")
     chosen = source is not None and source.name != "DEFAULT"
-    context.obj = Settings(db, url, token, chosen)
+    context.obj = Settings(db, url, token, chosen, origin, key)
 
 
 def main() -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -35,16 +34,20 @@ def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | No
     if public_read is None and not is_loopback(host):
         raise Malformed(f"{host} can be reached by others: add --public-read if everybody may read this timeline, or "
                         "--private-read if reading needs a token")
-    start(settings.db, host, port, public_read=public_read is not False)
+    start(settings, host, port, public_read=public_read is not False)
 
 
-def start(path: Path, host: str, port: int, *, public_read: bool = True) -> None:
-    """Run the server until it is told to stop."""
+def start(settings: Settings, host: str, port: int, *, public_read: bool = True) -> None:
+    """Run the server until it is told to stop; it signs where the log has a key."""
     from timeline.api import serve as server
+    from timeline.cli.keys import find_signer
 
-    if not path.is_file():
-        note(f"{path} is not there yet: it is made now")
-    server.run(path, host=host, port=port, public_read=public_read)
+    signer = find_signer(settings)
+    if not settings.db.is_file():
+        note(f"{settings.db} is not there yet: it is made now")
+    if signer is not None:
+        note(f"signs checkpoints with the key {signer.verifier.vkey}")
+    server.run(settings.db, host=host, port=port, public_read=public_read, origin=settings.origin, signer=signer)
 
 
 @click.group()

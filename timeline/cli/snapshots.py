@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
+from timeline.cli.keys import signing
 from timeline.cli.opening import present, readable
 from timeline.cli.options import as_json, asked, query_options, taken
 from timeline.cli.output import advance, console, note, print_json, progress, say
@@ -36,7 +37,7 @@ def snapshot() -> None:
 
 @snapshot.command("create")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write the bundle to.")
-@click.option("--kind", type=click.Choice(KINDS), default="bundle", show_default=True,
+@click.option("--write", "kind", type=click.Choice(KINDS), default="bundle", show_default=True,
               help="What to write: all that offline verification needs, or the snapshot's own bytes alone.")
 @click.option("--publish/--no-publish", default=True, show_default=True,
               help="Append a record that names the snapshot, so that the log itself dates it.")
@@ -52,7 +53,7 @@ def create(
 
     \b
     timeline snapshot create --topic us-troops --reported-by 2025-08-18 -o troops.bundle.json
-    timeline snapshot create --at 120 --from 2025-08 --no-publish --kind content -o august.json
+    timeline snapshot create --at 120 --from 2025-08 --no-publish --write content -o august.json
     """
     pairs = taken(options)
     if output is None and not publish:
@@ -80,7 +81,7 @@ def _create_here(settings: Settings, pairs: list[tuple[str, str]], kind: str, *,
     from timeline import snapshots
 
     query = asked(pairs)
-    with readable(settings.db) as timeline:
+    with signing(settings) as timeline:
         for actor in query.actors:
             timeline.body("actor", actor)
         if not publish:

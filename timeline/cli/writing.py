@@ -70,7 +70,7 @@ def _import(settings: Settings, files: list[File], revise: str | None, *, dry_ru
             return run(remote, files, None)
     if dry_run:
         return _try(settings.db, files, revise)
-    with writing(settings.db) as target:
+    with writing(settings.db, settings.origin) as target:
         return run(target, files, revise)
 
 
@@ -93,8 +93,8 @@ def _meter(bar: Any, files: list[File]) -> Callable[[Outcome], None]:  # noqa: A
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Target]:
-    """Open a log to import into."""
+def writing(path: Path, origin: str | None = None) -> Iterator[Target]:
+    """Open a log to import into; `origin` names one that is made now."""
     from timeline.chronicle import Timeline
     from timeline.importing import Local
 

@@ -67,7 +67,8 @@ class Reader:
 
         Found by halving the time: positions grow with it, and an index on them would cost every append.
         """
-        row = self._execute("SELECT min(recorded_at), max(recorded_at) FROM moment").fetchone()
+        ends = "SELECT (SELECT min(recorded_at) FROM moment), (SELECT max(recorded_at) FROM moment)"
+        row = self._execute(ends).fetchone()  # asked for together they would be looked for in every row
         if position < 1 or row[0] is None or position > self.position_at(row[1]):
             return None
         low, high = (datetime.fromisoformat(text) for text in row)
@@ -114,7 +115,9 @@ class Reader:
     def _changes(self, query: Query, first: int, last: int, limit: int, *, newest: bool) -> list[int]:
         direction = "DESC" if newest else "ASC"
         values: dict[str, Any] = {"first": first, "last": last, "limit": limit}
-        groups = sorted((self.facet_ids(self._ever(query, group)) for group in query.facets()), key=self._lane_rows)
+        groups = [self.facet_ids(self._ever(query, group)) for group in query.facets()]
+        if len(groups) > 1:
+            groups.sort(key=self._lane_rows)
         if groups:
             values |= {f"group{number}": str(group) for number, group in enumerate(groups)}
             arms = _lane_ends(len(groups))
