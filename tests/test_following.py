@@ -15,11 +15,11 @@ import pytest
 
 from timeline.errors import Busy, Conflict, Corrupt, Invalid, Malformed, NotFound, TimelineError
 from timeline.following import Evidence, Follower, Fork, Source, against
-from timeline.following.proving import consistency_roots
 from timeline.merkle import (
     EMPTY,
     ProofError,
     consistency_proof,
+    consistency_roots,
     leaf_hash,
     node_hash,
     root_of,

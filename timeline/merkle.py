@@ -291,25 +291,40 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
         raise ProofError("the proof leads to another root")
 
 
-def verify_consistency(  # noqa: C901, PLR0912 - the algorithm as the RFC prints it
-    old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
-) -> None:
+def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
     """Check a consistency proof (RFC 9162 section 2.1.4.2).
 
     Raises:
         ProofError: it does not prove that the tree with `new_root` extends the one with `old_root`.
 
     """
-    if not 0 < old <= new:
-        raise ProofError(f"nothing to prove between sizes {old} and {new}")
-    if old == new:
+    if 0 < old == new:
         if proof or old_root != new_root:
             raise ProofError("two trees of one size are equal or not; there is nothing to prove")
         return
-    _check_lengths(old_root, new_root, *proof)
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    _check_lengths(new_root)
+    first, second = consistency_roots(old, new, proof, old_root)
+    if first != old_root:
+        raise ProofError("the proof leads to another old root")
+    if second != new_root:
+        raise ProofError("the proof leads to another new root")
+
+
+def consistency_roots(old: int, new: int, proof: Sequence[bytes], old_root: bytes) -> tuple[bytes, bytes]:
+    """Compute the roots a proof leads to, at `old` and at `new`; it holds if they are those claimed.
+
+    Where `old` is a power of two, the proof starts from `old_root` itself (RFC 9162 section 2.1.4.2, step 2).
+
+    Raises:
+        ProofError: it has not the shape of a proof between these sizes.
+
+    """
+    if not 0 < old < new:
+        raise ProofError(f"nothing to prove between sizes {old} and {new}")
     if not proof:
         raise ProofError("the proof is empty")
+    _check_lengths(old_root, *proof)
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
     fn, sn = old - 1, new - 1
     while fn & 1:
         fn, sn = fn >> 1, sn >> 1
@@ -326,10 +341,7 @@ def verify_consistency(  # noqa: C901, PLR0912 - the algorithm as the RFC prints
         fn, sn = fn >> 1, sn >> 1
     if sn:
         raise ProofError("the proof is too short")
-    if first != old_root:
-        raise ProofError("the proof leads to another old root")
-    if second != new_root:
-        raise ProofError("the proof leads to another new root")
+    return first, second
 
 
 def _check_lengths(*hashes: bytes) -> None:

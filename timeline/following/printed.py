@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from timeline.errors import Malformed
-from timeline.following.proving import Standing, consistency_roots, standing
+from timeline.following.proving import Standing, standing
 from timeline.following.reading import read
-from timeline.merkle import ProofError
+from timeline.merkle import ProofError, consistency_roots
 from timeline.tlog import Checkpoint
 
 FIRST_LINE: Final = "timeline fork-evidence v1"

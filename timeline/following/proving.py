@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from timeline.merkle import HASH_BYTES, ProofError, node_hash, verify_consistency
+from timeline.merkle import ProofError, consistency_roots, verify_consistency
 from timeline.tlog import Checkpoint
 
 
@@ -46,38 +46,3 @@ def _leads_to_larger(proof: Sequence[bytes], old: Checkpoint, new: Checkpoint) -
         return consistency_roots(old.size, new.size, proof, old.root)[1] == new.root
     except ProofError:
         return False
-
-
-def consistency_roots(old: int, new: int, proof: Sequence[bytes], old_root: bytes) -> tuple[bytes, bytes]:
-    """Compute the roots a proof leads to, at `old` and at `new`; it holds if they are those claimed.
-
-    Where `old` is a power of two, the proof starts from `old_root` itself (RFC 9162 section 2.1.4.2, step 2).
-
-    Raises:
-        ProofError: it has not the shape of a proof between these sizes.
-
-    """
-    if not 0 < old < new:
-        raise ProofError(f"nothing to prove between sizes {old} and {new}")
-    if not proof:
-        raise ProofError("the proof is empty")
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
-    if any(len(hash_) != HASH_BYTES for hash_ in path):
-        raise ProofError(f"expected hashes of {HASH_BYTES} bytes")
-    fn, sn = old - 1, new - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    first = second = path[0]
-    for hash_ in path[1:]:
-        if sn == 0:
-            raise ProofError("the proof is too long")
-        if fn & 1 or fn == sn:
-            first, second = node_hash(hash_, first), node_hash(hash_, second)
-            while fn and not fn & 1:
-                fn, sn = fn >> 1, sn >> 1
-        else:
-            second = node_hash(second, hash_)
-        fn, sn = fn >> 1, sn >> 1
-    if sn:
-        raise ProofError("the proof is too short")
-    return first, second
