@@ -32,6 +32,7 @@ T = TypeVar("T")
 PAGE_BYTES: Final = 8_000_000
 """A page of records ends once it is that large, whatever the limit says."""
 
+INDEXED: Final = ("events", "actors", "sources", "topics", "density", "changes", "snapshots", "records", "checkpoint")
 CLOCKS: Final = ("at", "as_of", "tz")
 TIMEMAP_PARAMETERS: Final = tuple(name for name in BY_NAME if name not in memento.PINS)
 """What a TimeMap of events takes: the question whose mementos it lists, which nothing pins."""
@@ -57,7 +58,7 @@ class Reads:
     async def index(self, request: AnyRequest) -> Response[bytes]:
         """Say what this is, how far it goes, and where to go on."""
         head = self._timeline.head()
-        links = {name: f"/v1/{name}" for name in ("events", "actors", "sources", "topics", "density", "records")}
+        links = {name: f"/v1/{name}" for name in INDEXED}
         about = {
             "origin": self._timeline.origin, "position": head.size, "root": head.root.hex(),
             "recorded_at": head.recorded_at if head.size else None,

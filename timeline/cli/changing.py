@@ -69,7 +69,7 @@ def change_lines(items: list[dict[str, Any]]) -> Iterator[Text]:
     """Tell changes one by one, each with its reason and its difference."""
     from rich.text import Text
 
-    from timeline.cli.tables import _changed, when
+    from timeline.cli.tables import changed_lines, when
 
     for item in items:
         kind = (item["change"], f"bold {STYLES.get(item['change'], 'red')}")
@@ -84,7 +84,7 @@ def change_lines(items: list[dict[str, Any]]) -> Iterator[Text]:
         if merged := item.get("merged_into"):
             yield Text(f"  merged into {merged}")
         for name in item.get("changes", {}):
-            yield from _changed(name, item["before"].get(name), item["after"].get(name))
+            yield from changed_lines(name, item["before"].get(name), item["after"].get(name))
 
 
 def in_words(found: dict[str, Any]) -> str:

@@ -97,7 +97,7 @@ def history_lines(versions: Iterable[dict[str, Any]]) -> Iterator[Text]:
         if not before:
             yield from _told(event)
         for name in version.get("changes", {}):
-            yield from _changed(name, before.get(name), event.get(name))
+            yield from changed_lines(name, before.get(name), event.get(name))
         before = event
 
 
@@ -106,7 +106,7 @@ def _told(event: dict[str, Any]) -> Iterator[Text]:
     yield Text(f"  when: {event.get('when', '')} ({when(event)})")
 
 
-def _changed(name: str, old: Any, new: Any) -> Iterator[Text]:  # noqa: ANN401 - JSON
+def changed_lines(name: str, old: Any, new: Any) -> Iterator[Text]:  # noqa: ANN401 - JSON
     if isinstance(old, list) and isinstance(new, list):
         gone = [item for item in old if item not in new]
         come = [item for item in new if item not in old]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from timeline.cli.keys import write_secret
 from timeline.cli.options import as_json
 from timeline.cli.output import note, print_json, say
 from timeline.errors import Malformed, NotFound
@@ -68,7 +68,7 @@ def _signer(path: Path, name: str | None) -> CosignatureSigner:
 
     try:
         if name is not None and not path.exists():
-            _keep_secret(path, CosignatureSigner.generate(name).skey)
+            write_secret(path, CosignatureSigner.generate(name).skey + "\n")
         signer = CosignatureSigner.parse(path.read_text(encoding="utf-8").strip())
     except FileNotFoundError:
         raise NotFound(f"--key: there is no file {path.name}: give --name NAME to have a key made") from None
@@ -78,15 +78,6 @@ def _signer(path: Path, name: str | None) -> CosignatureSigner:
     if name not in {None, signer.name}:
         raise Malformed(f"--name: {path.name} holds the key of {signer.name!r}, not of {name!r}")
     return signer
-
-
-def _keep_secret(path: Path, skey: str) -> None:
-    """Write a new file that only its owner can read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(skey + "\n")
-        file.flush()
-        os.fsync(descriptor)
 
 
 @click.command()
