@@ -235,9 +235,17 @@ def _print(report: Report) -> None:
         if line.startswith("  ") and words and words[0] in styles:
             text.stylize(styles[words[0]], 2, 12)
         out.print(text)
+    out.print(_verdict(report))
+
+
+def _verdict(report: Report) -> Any:  # noqa: ANN401 - a Text; importing it here would be slow
+    from rich.text import Text
+
     failed = [check for check in report.checks if check.state == "failed"]
-    verdict = Text(f"not verified: {failed[0].detail}", "bold red") if failed else Text("verified", "green")
-    out.print(verdict)
+    if failed:
+        return Text(f"not verified: {failed[0].detail}", "bold red")
+    unknown = [check.name for check in report.checks if check.state == "unknown"]
+    return Text(f"verified, but for what is not known: {', '.join(unknown)}" if unknown else "verified", "green")
 
 
 @snapshot.command("show")
