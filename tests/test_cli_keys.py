@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from timeline import Timeline, merkle
 from timeline.cli import cli, keys, remote
 from timeline.cli.keys import key_path
+from timeline.log.sqlite import SqliteLog
 from timeline.tlog import CosignatureSigner, Signer, TlogProof, Verifier, cosigned_at, open_checkpoint, open_note
 from timeline.witness.judging import Stale, Witness
 from timeline.witness.store import Store
@@ -278,6 +279,47 @@ def test_a_checkpoint_without_a_signature_is_not_cosigned(run, log):
     key = CosignatureSigner("other.example/witness", bytes(32)).verifier.vkey
     refused = run("checkpoint", "--witness", "http://127.0.0.1:9", "--witness-key", key, code=2)
     assert "signed checkpoints only" in refused.stderr
+
+
+def facts(log):
+    with closing(SqliteLog(log)) as opened:
+        return opened.facts("key/"), opened.checkpoints()
+
+
+def test_the_log_remembers_its_public_key_and_the_checkpoints_it_keeps(run, log, vkey, tmp_path):
+    known = {f"key/{Verifier.parse(vkey).key_id.hex()}": vkey}
+    assert facts(log) == (known, [])
+    kept = run("checkpoint", "--size", 9, "--keep").stdout
+    assert run("checkpoint", "--size", 9, "--keep").stdout == kept
+    assert facts(log) == (known, [(9, kept)])
+    run("verify")
+    with Timeline(log):
+        assert "writ" in run("checkpoint", "--keep", code=6).stderr
+        (tmp_path / "timeline.key").unlink()
+        run("key", "generate")  # remembered by whoever writes the log
+    assert facts(log)[0] == known
+    assert "leave out --url" in run("--url", "http://x", "checkpoint", "--keep", code=2).stderr
+
+
+def test_a_bare_checkpoint_is_not_kept(run, log):
+    assert "only signed" in run("checkpoint", "--keep", code=2).stderr
+    assert facts(log) == ({}, [])
+
+
+def test_a_log_is_named_once(run, log, tmp_path):
+    named = ("--db", tmp_path / "named.db", "--origin", "news.example/log")
+    made = run(*named, "key", "generate").stdout
+    assert made.startswith("news.example/log+")
+    assert run("--db", tmp_path / "named.db", "checkpoint").stdout.startswith("news.example/log\n0\n")
+    (tmp_path / "one.ndjson").write_text('{"title": "A thing", "when": "2025"}\n')
+    run(*named, "import", "one.ndjson")
+    run("--db", tmp_path / "other.db", "--origin", "news.example/other", "import", "one.ndjson")
+    assert run("--db", tmp_path / "other.db", "checkpoint").stdout.startswith("news.example/other\n1\n")
+    for command in (("import", "one.ndjson"), ("key", "generate"), ("serve",)):
+        refused = run("--origin", "news.example/log", *command, code=4).stderr
+        assert "a log keeps the name it was made with" in refused
+    assert run("--db", "bad.db", "--origin", "two words", "import", "one.ndjson", code=2)
+    assert not (tmp_path / "bad.db").exists()
 
 
 # ---------------------------------------------------------------------------------------------- proofs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -42,10 +43,12 @@ def log(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(log):
-    """A client of the API on the seed timeline, and a token that may write."""
-    tokens = Tokens(log.with_name("tokens.db"))
-    with Timeline.open(log) as timeline, TestClient(create_app(timeline, tokens)) as client:
+def client(log, tmp_path_factory):
+    """A client of the API on a copy of the seed timeline, and a token that may write: commands write to the other."""
+    own = tmp_path_factory.mktemp("served") / "timeline.db"
+    shutil.copy(log, own)
+    tokens = Tokens(own.with_name("tokens.db"))
+    with Timeline.open(own) as timeline, TestClient(create_app(timeline, tokens)) as client:
         client.token = tokens.create("newsroom", ["write"], None)
         yield client
 

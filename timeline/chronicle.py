@@ -16,6 +16,7 @@ the position of the log it speaks of.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ import msgspec
 
 from timeline.connections import open_reader
 from timeline.errors import NotFound, TimelineError
-from timeline.log import Head, Record
+from timeline.log import Head, Record, timestamp
 from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
 from timeline.proving import Proving
@@ -48,13 +49,19 @@ def _silent(_: int) -> None:
 class Timeline(Reading, Proving):
     """A chronicle in one SQLite file (and its views beside it). Thread-safe; close it or use it in a `with`."""
 
-    def __init__(self, path: str | Path, *, author: str = "local", progress: Progress = _silent) -> None:
-        """Open for reading and writing, making the file if it is not there. See `open`."""
+    def __init__(
+        self, path: str | Path, *, author: str = "local", origin: str | None = None, progress: Progress = _silent,
+        clock: Callable[[], str] = timestamp, entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        """Open for reading and writing, making the file if it is not there. See `open`.
+
+        Clock and randomness can be handed in: with both fixed, the same changes make the same log to the byte.
+        """
         self.path = Path(path)
         self.author = author
         if not self.path.absolute().parent.is_dir():
             raise NotFound(f"there is no directory {self.path.parent} to keep {self.path.name} in")
-        self._log = SqliteLog(self.path)
+        self._log = SqliteLog(self.path, origin=origin, clock=clock, entropy=entropy)
         try:
             self._views = self._open_views(progress)
             self._readers = readers(self._views.path)
@@ -66,15 +73,19 @@ class Timeline(Reading, Proving):
         self._writer = Writer(self._log, self._views, self._advanced)
 
     @classmethod
-    def open(cls, path: str | Path, *, author: str = "local", progress: Progress = _silent) -> Self:
+    def open(
+        cls, path: str | Path, *, author: str = "local", origin: str | None = None, progress: Progress = _silent
+    ) -> Self:
         """Open a timeline; `author` signs what is appended without saying who.
+
+        `origin` names a log that is made now: an address without its scheme, such as ``news.example/log``.
 
         Raises:
             Busy: another process is writing it.
-            Conflict: the file is something else.
+            Conflict: the file is something else, or a log of another name.
 
         """
-        return cls(path, author=author, progress=progress)
+        return cls(path, author=author, origin=origin, progress=progress)
 
     @classmethod
     def temporary(cls) -> Self:

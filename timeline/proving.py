@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from timeline import merkle
 from timeline.errors import Fault, Invalid, NotFound
 from timeline.log import Record
-from timeline.log.sqlite import read_record, read_records, stored_hashes, stream_head
+from timeline.log.sqlite import read_erasures, read_record, read_records, stored_hashes, stream_head
 from timeline.tlog import Checkpoint, Signer, sign_note
 
 
@@ -78,6 +78,10 @@ class Proving:
                 found.append(position)
             position = next(previous for stream, _, previous in record.header.streams if stream == name)
         return found[::-1]
+
+    def erasures(self, positions: Iterable[int]) -> dict[tuple[int, str], int]:
+        """Give which parts of some records were erased: (position, part) -> position of the record that says so."""
+        return read_erasures(self.log_connection(), positions)
 
     # ------------------------------------------------------------------ proofs
 

@@ -14,8 +14,9 @@ from timeline.api.problems import MEDIA_TYPE
 from timeline.api.routes import Route
 from timeline.edtf import Edtf
 from timeline.model import Actor, Degrees, Event, Source
-from timeline.query import Parameter
+from timeline.query import PARAMETERS, Parameter
 from timeline.records import AnyChange
+from timeline.snapshots.question import PRESENTATION
 
 TEXT: Final = {"type": "string"}
 ERRORS: Final = {
@@ -75,6 +76,14 @@ def _page(item: str) -> dict[str, Any]:
     }
 
 
+def _asked(parameter: Parameter) -> dict[str, Any]:
+    """Describe a parameter as a member of a body: one value, or a list of them."""
+    plain = {"type": "integer", "minimum": 0} if parameter.number else {"type": "string"}
+    one = {**plain, **({"enum": list(parameter.choices)} if parameter.choices else {})}
+    several = {"type": "array", "items": one, "minItems": 1}
+    return {"description": parameter.description, **({"oneOf": [one, several]} if parameter.repeatable else one)}
+
+
 _EXTRAS: Final = {
     "earliest": {"type": ["string", "null"], "description": "first second of `when`, in UTC; null where unbounded"},
     "latest": {"type": ["string", "null"], "description": "last second of `when`, in UTC; null where unbounded"},
@@ -117,6 +126,11 @@ _SHAPES: Final[dict[str, Any]] = {
         "type": "object", "required": ["reason"], "description": "Fields of the event; null removes one (RFC 7396)",
         "properties": {"reason": {"type": "string", "minLength": 1, "maxLength": 2000,
                                   "description": "why; shown to readers"}},
+    },
+    "SnapshotQuestion": {
+        "type": "object", "additionalProperties": False, "description": "The parameters of `/v1/events`",
+        "properties": {parameter.name: _asked(parameter) for parameter in PARAMETERS
+                       if parameter.name not in PRESENTATION},
     },
     "Batch": {
         "type": "array", "minItems": 1, "maxItems": 1000,

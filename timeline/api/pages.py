@@ -16,9 +16,13 @@ from timeline.api.answers import FOREVER, REVALIDATE, WORTH_GZIP, packed, respon
 from timeline.api.asking import AnyRequest, query_pairs
 from timeline.api.negotiation import accepted_languages, accepts_gzip, matches
 from timeline.api.problems import FRAMEWORK, PAGE, PAGE_POLICY
+from timeline.api.snapshots import described
 from timeline.chronicle import Timeline
 from timeline.errors import NotFound, TimelineError
-from timeline.web import page
+from timeline.web import page, snapshot
+
+CHECKED_POLICY: Final = f"{PAGE_POLICY}; script-src 'self'; connect-src 'self'"
+"""For the page of a snapshot, which fetches its own bundle and checks it."""
 
 A_DAY: Final = "public, max-age=86400"
 """For pages of the past: what they say is fixed, but not how (templates, names of assets, the form's limits)."""
@@ -30,6 +34,8 @@ DOCS_POLICY: Final = (
 
 ASSETS: Final = {
     "page.css": ("static/page.css", "text/css"),
+    "verify.js": ("static/verify.js", "text/javascript"),
+    "snapshot.js": ("static/snapshot.js", "text/javascript"),
     "docs.js": ("static/docs.js", "text/javascript"),
     "swagger-ui.css": ("vendor/swagger-ui/swagger-ui.css", "text/css"),
     "swagger-ui-bundle.js": ("vendor/swagger-ui/swagger-ui-bundle.js", "text/javascript"),
@@ -106,6 +112,15 @@ class Pages:
         """Show every topic."""
         return await self._show(request, page.topics_page)
 
+    async def snapshots(self, request: AnyRequest) -> Response[bytes]:
+        """Show which snapshots were published."""
+        return await self._show(request, snapshot.snapshots_page)
+
+    async def snapshot(self, request: AnyRequest) -> Response[bytes]:
+        """Show a snapshot, and check it in the reader's browser. What became of its events changes with the log."""
+        found = await asyncio.to_thread(described, self._timeline, request.path_params["id"])
+        return await self._show(request, snapshot.snapshot_page, found, policy=CHECKED_POLICY)
+
     async def problem(self, request: AnyRequest) -> Response[bytes]:
         """Explain a problem type: the address that `type` of a problem document names."""
         code = request.path_params["code"]
@@ -122,7 +137,8 @@ class Pages:
             html = html.replace(f"/assets/{name}", self._assets.url(name))
         return await respond(request, html.encode(), media_type=PAGE, headers=_headers(DOCS_POLICY, REVALIDATE))
 
-    async def _show(self, request: AnyRequest, render: Callable[..., page.Page], *what: str) -> Response[bytes]:
+    async def _show(self, request: AnyRequest, render: Callable[..., page.Page], *what: object,
+                    policy: str = PAGE_POLICY) -> Response[bytes]:
         """Render in a thread: a page asks several questions."""
         languages = accepted_languages(request.headers.get("accept-language", ""))
         parameters = query_pairs(request)
@@ -131,7 +147,7 @@ class Pages:
             return render(self._timeline, *what, parameters, asset=self._assets.url, languages=languages)
 
         shown = await asyncio.to_thread(rendered)
-        return await _html(request, shown, shown.status)
+        return await _html(request, shown, shown.status, policy)
 
 
 def explained() -> dict[str, tuple[int, str, str]]:
@@ -143,8 +159,8 @@ def explained() -> dict[str, tuple[int, str, str]]:
     return found
 
 
-async def _html(request: AnyRequest, shown: page.Page, status: int) -> Response[bytes]:
-    headers = _headers(PAGE_POLICY, A_DAY if shown.final else REVALIDATE if status == 200 else "no-store")
+async def _html(request: AnyRequest, shown: page.Page, status: int, policy: str = PAGE_POLICY) -> Response[bytes]:
+    headers = _headers(policy, A_DAY if shown.final else REVALIDATE if status == 200 else "no-store")
     return await respond(request, shown.html.encode(), status=status, media_type=PAGE, headers=headers)
 
 

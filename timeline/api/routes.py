@@ -22,6 +22,10 @@ from timeline.api.proofs import (
     ProofReads,
 )
 from timeline.api.reads import CLOCKS, DENSITY_PARAMETERS, RECORD_TYPES, TIMEMAP_PARAMETERS, TOPIC_PARAMETERS, Reads
+from timeline.api.snapshots import ALL_TYPES as SNAPSHOT_TYPES
+from timeline.api.snapshots import LIST_PARAMETERS as SNAPSHOT_LIST
+from timeline.api.snapshots import PARAMETERS as SNAPSHOT_PARAMETERS
+from timeline.api.snapshots import Snapshots
 from timeline.api.writes import JSON, LINES, PATCH, Writes
 from timeline.chronicle import Timeline
 from timeline.formats import FORMATS
@@ -84,7 +88,8 @@ def table(timeline: Timeline, assets: Assets) -> list[Route]:
     """Give every route of this timeline."""
     reads = Reads(timeline)
     return [*_reads(reads), *_timemaps(reads), *_changes(ChangeReads(timeline)),
-            *_proofs(ProofReads(timeline)), *_writes(Writes(timeline)), *_pages(Pages(timeline, assets), assets)]
+            *_proofs(ProofReads(timeline)), *_snapshots(Snapshots(timeline)), *_writes(Writes(timeline)),
+            *_pages(Pages(timeline, assets), assets)]
 
 
 def _reads(reads: Reads) -> list[Route]:
@@ -161,6 +166,17 @@ def _proofs(proofs: ProofReads) -> list[Route]:
     ]
 
 
+def _snapshots(frozen: Snapshots) -> list[Route]:
+    return [
+        Route("POST", "/v1/snapshots", frozen.publish, "Freeze the answer to a question, and publish it",
+              body="SnapshotQuestion", accepts=JSON, scope="write", statuses=(200, 201)),
+        Route("GET", "/v1/snapshots", frozen.listed, "Published snapshots, newest first", parameters=SNAPSHOT_LIST,
+              answer="ObjectPage"),
+        Route("GET", "/v1/snapshots/{id}", frozen.one, "A snapshot as it was cited, or with all that verifies it",
+              parameters=SNAPSHOT_PARAMETERS, types=SNAPSHOT_TYPES),
+    ]
+
+
 def _writes(writes: Writes) -> list[Route]:
     writing: dict[str, Any] = {"scope": "write"}
     changed = (200, 201)
@@ -192,6 +208,8 @@ def _pages(pages: Pages, assets: Assets) -> list[Route]:
         Route("GET", "/actors/{id}", pages.actor, "One actor as a page", **shown),
         Route("GET", "/topics", pages.topics, "Topics as a page", **shown),
         Route("GET", "/topics/{id}", pages.topic, "One topic as a page", **shown),
+        Route("GET", "/snapshots", pages.snapshots, "Published snapshots as a page", **shown),
+        Route("GET", "/snapshots/{id}", pages.snapshot, "A snapshot as a page that checks it", **shown),
         Route("GET", "/problems/{code}", pages.problem, "A problem type explained", **shown),
         Route("GET", "/docs", pages.docs, "This documentation", **shown),
         Route("GET", "/assets/{name}", assets.get, "Style sheets and scripts", documented=False),

@@ -32,11 +32,11 @@ def is_loopback(host: str) -> bool:
 
 def run(
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
-    origin: str | None = None, signer: Signer | None = None,
+    signer: Signer | None = None,
 ) -> None:
     """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
 
-    `origin` names a log that is made now; `signer` signs its checkpoints.
+    `signer` signs its checkpoints.
 
     Raises:
         Busy: another process is writing the log.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
+from timeline.cli.opening import named
 from timeline.cli.output import console, say
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def demo(settings: Settings, /, *, host: str, port: int, serving: bool) -> None:
     if serving:
         _this_machine_only(host)
     path = settings.db if settings.chosen else place()
-    _fill(path, settings.origin)
+    named(path, settings.origin)
+    _fill(path)
     with Timeline.open(path) as timeline:
         _tell(timeline, path)
     if not serving:
@@ -86,11 +88,11 @@ def seeds() -> Path:
     raise NotFound("the seed timeline is not installed with this package: get it from the source repository")
 
 
-def _fill(path: Path, origin: str | None) -> None:
+def _fill(path: Path) -> None:
     from timeline.cli.writing import run, writing
     from timeline.importing import find
 
-    with writing(path, origin) as target:
+    with writing(path) as target:
         outcome = run(target, find([seeds()]), None)
     state = f"imported {outcome.new} records" if outcome.new else "found there already, and reused"
     say(f"The seed timeline ({state}): {path}")

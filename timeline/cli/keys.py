@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
-from timeline.cli.opening import present, readable
+from timeline.cli.opening import named, present, readable
 from timeline.cli.options import as_json
 from timeline.cli.output import note, print_json, say
-from timeline.errors import Conflict, Forbidden, Malformed, NotFound, TimelineError
+from timeline.errors import Busy, Conflict, Forbidden, Malformed, NotFound, TimelineError
 
 if TYPE_CHECKING:
     from timeline.chronicle import AnyTimeline
@@ -116,6 +116,18 @@ def sign(timeline: AnyTimeline, signer: Signer | None) -> None:
         timeline.sign_with(signer)
 
 
+def remember(path: Path, signer: Signer) -> None:
+    """Have the log remember a public key it signs with, so that what it keeps can be verified later.
+
+    Another log's key is not remembered, and nothing is where another process writes the log: that one will.
+    """
+    from timeline.log.sqlite import SqliteLog
+
+    with suppress(Busy, PermissionError), closing(SqliteLog(path)) as log:
+        if signer.name == log.origin:
+            log.note_fact(f"key/{signer.key_id.hex()}", signer.verifier.vkey)
+
+
 @contextmanager
 def signing(settings: Settings) -> Iterator[AnyTimeline]:
     """Open a log for reading, with the right to write where it is free; it signs where it has a key."""
@@ -165,6 +177,7 @@ def generate(settings: Settings, /, *, out: Path | None) -> None:
     except NoteError as error:
         raise Malformed(f"the log's name cannot name a key: {error}") from None
     write_secret(path, signer.skey + "\n")
+    remember(settings.db, signer)
     say(signer.verifier.vkey)
     found = path.absolute() == key_path(settings.db).absolute()
     note(f"the private key is in {path.name}" + ("" if found else ": name it with --key or TIMELINE_KEY"))
@@ -175,13 +188,8 @@ def _origin(settings: Settings) -> str:
     """Give the log's name; a log that is not there yet is made where its name is given."""
     from timeline.log.sqlite import LogFile
 
-    if settings.origin is not None and not settings.db.exists():
-        from timeline.chronicle import Timeline
-
-        Timeline.open(settings.db, origin=settings.origin).close()
+    named(settings.db, settings.origin)
     with closing(LogFile(present(settings.db))) as log:
-        if settings.origin not in {None, log.origin}:
-            raise Conflict(f"--origin: this log is called {log.origin}, and a log keeps its name")
         return log.origin
 
 
@@ -232,4 +240,5 @@ def _shown(vkey: str, key_id: str, origin: str, source: str) -> dict[str, Any]:
     return {"vkey": vkey, "key_id": key_id, "origin": origin, "from": source}
 
 
-__all__ = ["find_signer", "key", "key_path", "needs_cryptography", "read_signer", "sign", "signing", "write_secret"]
+__all__ = ["find_signer", "key", "key_path", "needs_cryptography", "read_signer", "remember", "sign", "signing",
+           "write_secret"]

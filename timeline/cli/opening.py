@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timeline.errors import Busy, NotFound
+from timeline.errors import Busy, Conflict, NotFound
 
 if TYPE_CHECKING:
     from timeline.chronicle import ReadOnlyTimeline, Timeline
@@ -18,6 +18,27 @@ def present(path: Path) -> Path:
     if not path.is_file():
         raise NotFound(f"there is no log at {path}: `timeline import FILE` makes one, --db chooses another")
     return path
+
+
+def named(path: Path, origin: str | None) -> None:
+    """Make a log of that name (--origin) where there is none yet; without a name, do nothing.
+
+    Raises:
+        Conflict: there is a log, and it has another name.
+        Invalid: a log cannot have that name.
+
+    """
+    if origin is None:
+        return
+    from timeline.log.files import checked_origin
+    from timeline.log.sqlite import LogFile, SqliteLog
+
+    if not path.exists():
+        SqliteLog(path, origin=checked_origin(origin)).close()  # checked before there is a file
+        return
+    with closing(LogFile(path)) as log:
+        if log.origin != origin:
+            raise Conflict(f"--origin: this log is {log.origin}, not {origin}: a log keeps the name it was made with")
 
 
 @contextmanager

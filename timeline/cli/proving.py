@@ -6,7 +6,7 @@ The same from a file and, with --url, from a server. Whatever is printed was che
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -107,11 +107,12 @@ def prover(settings: Settings) -> Iterator[Prover]:
               help="Have a witness cosign it: somebody who remembers what the log was. Repeatable.")
 @click.option("--witness-key", "witness_keys", multiple=True, metavar="VKEY",
               help="The witness's verifier key; one for each --witness, in the same order.")
+@click.option("--keep", is_flag=True, help="Keep the note in the log too, for ever, with the witnesses' cosignatures.")
 @as_json
 @click.pass_obj
 def checkpoint(
     settings: Settings, /, *, size: int | None, output: Path | None, witnesses: tuple[str, ...],
-    witness_keys: tuple[str, ...], as_json: bool,
+    witness_keys: tuple[str, ...], keep: bool, as_json: bool,
 ) -> None:
     """Print how large the log is and its Merkle root, signed if the log has a key: a note to keep elsewhere.
 
@@ -124,11 +125,15 @@ def checkpoint(
     """
     import msgspec
 
+    if keep and settings.url:
+        raise Malformed("--keep: a checkpoint is kept where the log is: leave out --url")
     with prover(settings) as source:
         shown = source.checkpoint(size)
         _check_checkpoint(shown)
         cosigned = _cosigned(source, shown, witnesses, witness_keys)
     shown = msgspec.structs.replace(shown, note=cosigned)
+    if keep:
+        _keep(settings.db, shown)
     if output is not None:
         _write(output, shown.note)
     if as_json:
@@ -137,6 +142,17 @@ def checkpoint(
         write(shown.note.encode())
     if shown.key is None:
         note("not signed: the log has no key (`timeline key generate` makes one)")
+
+
+def _keep(path: Path, shown: CheckpointBody) -> None:
+    """Write the note into the log; `Busy` where another process writes it."""
+    from timeline.log.sqlite import SqliteLog
+
+    if shown.key is None:
+        raise Invalid("--keep: only signed checkpoints are kept: `timeline key generate` makes a key for this log")
+    with closing(SqliteLog(path)) as log:
+        log.note_fact(f"key/{shown.key.split('+')[1]}", shown.key)
+        log.keep_checkpoint(shown.size, shown.note)
 
 
 def _check_checkpoint(shown: CheckpointBody) -> None:

@@ -40,14 +40,17 @@ def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | No
 def start(settings: Settings, host: str, port: int, *, public_read: bool = True) -> None:
     """Run the server until it is told to stop; it signs where the log has a key."""
     from timeline.api import serve as server
-    from timeline.cli.keys import find_signer
+    from timeline.cli.keys import find_signer, remember
+    from timeline.cli.opening import named
 
     signer = find_signer(settings)
     if not settings.db.is_file():
         note(f"{settings.db} is not there yet: it is made now")
+    named(settings.db, settings.origin)
     if signer is not None:
+        remember(settings.db, signer)
         note(f"signs checkpoints with the key {signer.verifier.vkey}")
-    server.run(settings.db, host=host, port=port, public_read=public_read, origin=settings.origin, signer=signer)
+    server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer)
 
 
 @click.group()

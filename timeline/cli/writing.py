@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
+from timeline.cli.opening import named
 from timeline.cli.options import as_json
 from timeline.cli.output import advance, note, print_json, progress, say
 from timeline.errors import Malformed, TimelineError
@@ -70,7 +71,8 @@ def _import(settings: Settings, files: list[File], revise: str | None, *, dry_ru
             return run(remote, files, None)
     if dry_run:
         return _try(settings.db, files, revise)
-    with writing(settings.db, settings.origin) as target:
+    named(settings.db, settings.origin)
+    with writing(settings.db) as target:
         return run(target, files, revise)
 
 
@@ -93,8 +95,8 @@ def _meter(bar: Any, files: list[File]) -> Callable[[Outcome], None]:  # noqa: A
 
 
 @contextmanager
-def writing(path: Path, origin: str | None = None) -> Iterator[Target]:
-    """Open a log to import into; `origin` names one that is made now."""
+def writing(path: Path) -> Iterator[Target]:
+    """Open a log to import into."""
     from timeline.chronicle import Timeline
     from timeline.importing import Local
 

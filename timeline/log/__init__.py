@@ -27,6 +27,15 @@ PART_DOMAIN: Final = b"timeline/part/v1\x00"
 SALT_BYTES: Final = 16
 """128 bits, as RFC 9901 asks of salts that must hide guessable content."""
 
+ERASED_DIGEST: Final = bytes(32)
+"""Stands in a receipt for the digest of content that was erased."""
+
+DERIVED_KEY: Final = "import:"
+"""Idempotency keys that begin so are made from the content: they are erased with it."""
+
+ERASURE: Final = "part.erased"
+"""The type of record that declares parts of earlier records erased. Only it may make them go."""
+
 BODY: Final = "body"
 Span = tuple[int | None, int | None]
 
@@ -94,6 +103,9 @@ class Record:
 
     _header: Header | None = field(default=None, repr=False)
 
+    erased_by: tuple[int, ...] = ()
+    """Positions of the records that declare it, in the order of `erased`; empty where only the names are known."""
+
     @property
     def header(self) -> Header:
         """The decoded header."""
@@ -121,11 +133,20 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an idempotency key was used for: the digest of the content, and the positions it became."""
+    """What an idempotency key was used for: the digest of the content, and the positions it became.
+
+    The digest is not salted, so anyone could guess at the content. It is zero once something of that was erased: the
+    key was used, and can never be used again.
+    """
 
     digest: bytes
     first: int
     last: int
+
+    @property
+    def erased(self) -> bool:
+        """Whether something of what the key was used for was erased."""
+        return self.digest == ERASED_DIGEST
 
 
 class Batch(Protocol):
@@ -141,10 +162,17 @@ class Batch(Protocol):
         """Look up at once the streams and keys about to be used. A hint: nothing depends on it."""
 
     def seal(self, draft: Draft) -> Record:
-        """Give the draft the next position, hash it and stage it."""
+        """Give the draft the next position, hash it and stage it.
+
+        A record of type `ERASURE` is alone in its batch: in the same commit the parts it declares erased are gone, and
+        the digests of what they held. `Invalid` where it speaks of parts that never were.
+        """
 
     def adopt(self, record: Record) -> Record:
-        """Stage a record sealed elsewhere, bytes unchanged. `Invalid` unless it is exactly the next one."""
+        """Stage a record sealed elsewhere, bytes unchanged. `Invalid` unless it is exactly the next one.
+
+        Parts may be missing that it says (`erased`, `erased_by`) a later record declares erased; that one must follow.
+        """
 
     def remember(self, key: str, receipt: Receipt) -> None:
         """Keep the answer to `key` for ever."""

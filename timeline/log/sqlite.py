@@ -3,48 +3,57 @@
 A batch is staged in memory and written in one transaction when it ends (``synchronous=FULL``): nothing touches the
 file before the commit, so a failed batch has nothing to undo on disk. The tree's right edge is not stored; it is
 rebuilt at opening from tile roots and at most 255 leaf hashes a level.
+
+An erasure deletes rows in the transaction of the record that declares it, and is done with only once no byte of them
+is left in the file: see `timeline.log.purging`.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import sqlite3
+import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from importlib.resources import files
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from timeline import merkle
-from timeline.connections import Readers, WriterLock, open_reader, open_writer
+from timeline.connections import Readers, WriterLock, open_writer
 from timeline.errors import Conflict, Corrupt, Invalid, NotFound
 from timeline.log import (
+    DERIVED_KEY,
+    ERASED_DIGEST,
     SALT_BYTES,
-    Draft,
     Head,
     Header,
-    Part,
     Receipt,
     Record,
-    commitment,
     decode_header,
-    encode_header,
     timestamp,
 )
-
-SCHEMA_VERSION: Final = 1
-APPLICATION_ID: Final = 0x544C4F47
-"""``TLOG`` in the file's header: tools and `file(1)` can tell what it is."""
+from timeline.log.batches import SqliteBatch
+from timeline.log.erasing import targets
+from timeline.log.files import SCHEMA_VERSION, prepare, recognise
+from timeline.log.purging import cut, rewrite
+from timeline.log.reading import (
+    READ_PAGE,
+    LogFile,
+    checkpoints,
+    facts,
+    is_checkpoint,
+    read_erasures,
+    read_record,
+    read_records,
+    stored_hashes,
+    stream_head,
+)
+from timeline.log.seals import seal_checkpoint, seal_fact, seal_receipt
 
 HEADS_KEPT: Final = 200_000
 """Stream heads kept in memory (some tens of megabytes); others are looked up."""
 
-READ_PAGE: Final = 500
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 ZERO_TIME: Final = "0000-00-00T00:00:00.000000Z"
 
 
@@ -57,23 +66,30 @@ class SqliteLog:
         *,
         clock: Callable[[], str] = timestamp,
         entropy: Callable[[int], bytes] = os.urandom,
+        origin: str | None = None,
     ) -> None:
         """Open `path` for writing, making it if it is not there. Clock and randomness can be handed in for tests.
 
+        `origin` is the name a new log gets; one that is there must have it. A file of format 1 is brought to format 2.
+
         Raises:
             Busy: another process writes it.
-            Conflict: the file is something else, or was written by a newer program.
+            Conflict: the file is something else, or was written by a newer program, or has another name.
+            Invalid: `origin` can be the name of no log.
             Corrupt: it is a log, but so damaged that nothing can be appended.
 
         """
         self.path = Path(path)
         self._clock = clock
         self._entropy = _Buffered(entropy)
+        self._writing = threading.Lock()  # one transaction at a time: facts and checkpoints come from any thread
+        self._erasing = Path(f"{self.path}.erasing")
         self.lock = WriterLock(Path(f"{self.path}.lock"))
         try:
-            _recognise(self.path)
+            recognise(self.path)
             self._connection = open_writer(self.path, synchronous="FULL")
-            self.origin = _prepare(self._connection)
+            self._connection.execute("PRAGMA secure_delete = ON")
+            self.origin = prepare(self._connection, origin)
             self._connection.set_authorizer(_authorize)
             self._readers = Readers(self.path)
             self._load()
@@ -104,12 +120,12 @@ class SqliteLog:
         batch = SqliteBatch(self, self._frontier.copy(), self._clock(), self._last_time)
         yield batch
         if batch.rows or batch.receipts:
-            self._commit(batch)
+            with self._writing:
+                self._commit(batch)
 
     def _commit(self, batch: SqliteBatch) -> None:
-        execute, many = self._connection.execute, self._connection.executemany
-        execute("BEGIN IMMEDIATE")
-        try:
+        with self._allowed(batch), self._transaction():
+            many = self._connection.executemany
             many("INSERT INTO record (position, header, leaf_hash) VALUES (?, ?, ?)", batch.rows)
             many("INSERT INTO part (position, name, salt, bytes) VALUES (?, ?, ?, ?)", batch.parts)
             many("INSERT INTO tile_root (level, n, hash) VALUES (?, ?, ?)", batch.tiles)
@@ -119,18 +135,169 @@ class SqliteLog:
                 [(stream, *head) for stream, head in batch.heads.items()],
             )
             many(
-                "INSERT INTO receipt (key, digest, first, last) VALUES (?, ?, ?, ?)",
-                [(key, r.digest, r.first, r.last) for key, r in batch.receipts.items()],
+                "INSERT INTO receipt (key, digest, first, last, seal) VALUES (?, ?, ?, ?, ?)",
+                [(key, r.digest, r.first, r.last, seal_receipt(key, r.digest, r.first, r.last))
+                 for key, r in batch.receipts.items()],
             )
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
+            if batch.erased:
+                many("INSERT INTO erasure (position, name, record) VALUES (?, ?, ?)", batch.erased)
+            if batch.erasure is not None:
+                self._carry_out(batch.erasure)
         self._frontier, self._last_time = batch.frontier, batch.last
         if len(self._heads) + len(batch.heads) > HEADS_KEPT:
             self._heads.clear()
         self._heads.update(batch.heads)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    # ------------------------------------------------------------------ erasing
+
+    @contextmanager
+    def _allowed(self, batch: SqliteBatch) -> Iterator[None]:
+        """Let a batch do what it must: only one that holds an erasure deletes parts and empties receipts.
+
+        A change of authorizer makes SQLite prepare every statement anew, so that nothing allowed here is allowed later.
+        """
+        if batch.erasure is None:
+            yield
+            return
+        self._erasing.touch()  # whatever happens next, the file is purged before anybody relies on it
+        self._connection.set_authorizer(_authorize_erasing)
+        try:
+            yield
+        finally:
+            self._connection.set_authorizer(_authorize)
+
+    def _carry_out(self, erasure: Header) -> None:
+        """Delete the parts an erasure declares gone, and what would let their content be guessed."""
+        execute, many = self._connection.execute, self._connection.executemany
+        gone = execute("SELECT position, name FROM erasure WHERE record = ?", (erasure.position,)).fetchall()
+        many("DELETE FROM part WHERE position = ? AND name = ?", gone)
+        about = sorted({position for position, _ in gone} | self._records_of(erasure))
+        emptied = [
+            (after, ERASED_DIGEST, seal_receipt(after, ERASED_DIGEST, first, last), key)
+            for key, first, last in execute("SELECT key, first, last FROM receipt").fetchall()
+            if (at := bisect_left(about, first)) < len(about) and about[at] <= last
+            and (after := self._emptied(key))
+        ]
+        many("UPDATE receipt SET key = ?, digest = ?, seal = ? WHERE key = ?", emptied)
+
+    def _emptied(self, key: str) -> str:
+        """Give the key of a receipt that lost its digest: one that was made from the content becomes another."""
+        author, _, own = key.rpartition("\n")
+        return f"{author}\nerased:{os.urandom(SALT_BYTES).hex()}" if own.startswith(DERIVED_KEY) else key
+
+    def _records_of(self, erasure: Header) -> set[int]:
+        """Walk back through the streams of what an erasure is about: positions of all records about the same things."""
+        about, found = targets(erasure), set()
+        for stream, _, previous in erasure.streams:
+            position = previous if stream in about else 0
+            while position:
+                header = self.header(position)
+                if header.streams[0][0] in about:
+                    found.add(position)
+                position = next((before for name, _, before in header.streams if name == stream), 0)
+        return found
+
+    @property
+    def unpurged(self) -> bool:
+        """Whether erased bytes may still stand somewhere in the file."""
+        return self._erasing.exists()
+
+    def rewrite(self) -> bool:
+        """Write the file anew, so that no page keeps a copy of what was erased; False if it must be tried again."""
+        with self._free():
+            return rewrite(self._connection)
+
+    def cut(self, seconds: float) -> bool:
+        """Empty the WAL; False while somebody reads from it."""
+        with self._free():
+            return cut(self._connection, seconds)
+
+    @contextmanager
+    def _free(self) -> Iterator[None]:
+        """Let our own upkeep through."""
+        with self._writing:
+            self._connection.set_authorizer(None)
+            try:
+                yield
+            finally:
+                self._connection.set_authorizer(_authorize)
+
+    def purged(self) -> None:
+        """Note that nothing erased is left, here or in the views."""
+        self._erasing.unlink(missing_ok=True)
+
+    def erased(self, position: int) -> dict[str, int]:
+        """Give the names of the erased parts of a record, with the position of the record that declares it."""
+        return dict(self._connection.execute("SELECT name, record FROM erasure WHERE position = ?", (position,)))
+
+    def erasures(self, record: int) -> set[tuple[int, str]]:
+        """Give (position, name) of the parts that the table says a record declares erased."""
+        return set(self._connection.execute("SELECT position, name FROM erasure WHERE record = ?", (record,)))
+
+    def undeclared(self) -> int:
+        """Give the first position with a part that is gone and that no record of this log declares erased; else 0."""
+        query = "SELECT coalesce(min(position), 0) FROM erasure WHERE record > ?"
+        found: int = self._connection.execute(query, (self.size,)).fetchone()[0]
+        return found
+
+    # ------------------------------------------------------------------ facts and checkpoints
+
+    def note_fact(self, name: str, value: str) -> None:
+        """Write down a fact about the log, such as a public key, once and for ever.
+
+        Raises:
+            Conflict: it says something else under this name.
+
+        """
+        with self._writing:
+            known = facts(self._connection).get(name)
+            if known is None:
+                with self._transaction():
+                    row = (name, value, seal_fact(name, value))
+                    self._connection.execute("INSERT INTO meta (name, value, seal) VALUES (?, ?, ?)", row)
+        if known not in (None, value):
+            raise Conflict(f"the log says something else under {name}: what it says of itself does not change")
+
+    def facts(self, prefix: str = "") -> dict[str, str]:
+        """Give what the log says of itself, by name."""
+        return facts(self._readers.get(), prefix)
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """Keep a checkpoint that was handed out, for ever.
+
+        Raises:
+            Invalid: it is not a checkpoint of this log at this size.
+            Conflict: another note of this size is kept.
+
+        """
+        if size > self.size or not is_checkpoint(note, self.origin, size, merkle.root_at(size, self.hashes)):
+            raise Invalid(f"this is not a checkpoint of {self.origin} at size {size}")
+        with self._writing:
+            query = "SELECT note FROM checkpoint WHERE size = ?"
+            known = self._connection.execute(query, (size,)).fetchone()
+            if known is None:
+                with self._transaction():
+                    row = (size, note, seal_checkpoint(size, note))
+                    self._connection.execute("INSERT INTO checkpoint (size, note, seal) VALUES (?, ?, ?)", row)
+        if known not in (None, (note,)):
+            raise Conflict(f"the log keeps another checkpoint of size {size}")
+
+    def checkpoints(self) -> list[tuple[int, str]]:
+        """Give (size, note) of the checkpoints the log keeps, smallest first."""
+        return checkpoints(self._readers.get())
+
+    # ------------------------------------------------------------------ looking up
 
     def stream_head(self, stream: str) -> tuple[int, int]:
         """Give (sequence, position) of the last committed record of a stream; (0, 0) where there is none."""
@@ -210,9 +377,8 @@ class SqliteLog:
 
     def bulk(self, *, active: bool) -> None:
         """Checkpoint the WAL less often while much is written (measured: 1.1 to 1.4 times faster imports)."""
-        self._connection.set_authorizer(None)
-        self._connection.execute(f"PRAGMA wal_autocheckpoint = {20_000 if active else 1_000}")
-        self._connection.set_authorizer(_authorize)
+        with self._free():
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {20_000 if active else 1_000}")
 
     def close(self) -> None:
         """Checkpoint, close and let go of the lock."""
@@ -222,172 +388,6 @@ class SqliteLog:
         self._connection.set_authorizer(None)
         self._connection.close()
         self.lock.release()
-
-
-class SqliteBatch:
-    """`timeline.log.Batch`: rows waiting for one commit."""
-
-    def __init__(self, log: SqliteLog, frontier: merkle.Frontier, now: str, last: str) -> None:
-        """Start from the committed state; one batch has one `now`, and no record is older than the one before it."""
-        self._log = log
-        self.frontier = frontier
-        self.now = now
-        self.last = last
-        self.rows: list[tuple[int, str, bytes]] = []
-        self.parts: list[tuple[int, str, bytes, str]] = []
-        self.tiles: list[tuple[int, int, bytes]] = []
-        self.heads: dict[str, tuple[int, int]] = {}
-        self.receipts: dict[str, Receipt] = {}
-        self._expected: dict[str, tuple[int, int]] = {}
-        self._unused: set[str] = set()
-        self._undo: list[tuple[str, tuple[int, int] | None]] = []
-
-    def receipt(self, key: str) -> Receipt | None:
-        """Find what `key` was used for, in the log or earlier in this batch."""
-        found = self.receipts.get(key)
-        return found if found is not None or key in self._unused else self._log.receipt(key)
-
-    def subject(self, position: int) -> str:
-        """Give the first stream of a record, staged or stored."""
-        first = self.rows[0][0] if self.rows else position + 1
-        if position >= first:
-            return decode_header(self.rows[position - first][1].encode()).streams[0][0]
-        return self._log.header(position).streams[0][0]
-
-    def remember(self, key: str, receipt: Receipt) -> None:
-        """Keep the answer to `key` with the records it became."""
-        self.receipts[key] = receipt
-
-    def expect(self, streams: Sequence[str], keys: Sequence[str]) -> None:
-        """Look up at once what committed records say of these streams and keys."""
-        self._expected = self._log.stream_heads(streams)
-        self._unused = self._log.unused(keys)
-
-    def seal(self, draft: Draft) -> Record:
-        """Give the draft position, time, salts, stream sequences and hash."""
-        position = self.frontier.size + 1
-        self.last = max(self.now, self.last)
-        entropy = self._log.random(SALT_BYTES * len(draft.parts) + 8)
-        parts = tuple(
-            Part(name, entropy[8 + SALT_BYTES * i : 8 + SALT_BYTES * (i + 1)], data)
-            for i, (name, data) in enumerate(draft.parts)
-        )
-        header = Header(
-            author=draft.author,
-            id=entropy[:8].hex(),
-            parts=[(part.name, commitment(part.salt, part.data)) for part in parts],
-            position=position,
-            recorded_at=self.last,
-            streams=[self._advance(stream, position) for stream in draft.streams],
-            type=draft.type,
-            v=draft.version,
-            about=draft.about,
-            kind=draft.kind,
-            left=list(draft.left),
-            sequence=draft.sequence,
-            status=draft.status,
-            when=draft.when,
-        )
-        record = Record(position, encode_header(header), parts, (), header)
-        self._stage(record)
-        return record
-
-    def adopt(self, record: Record) -> Record:
-        """Stage a record of another log unchanged: what follows it must be exactly what followed it there."""
-        header = _foreign_header(record)
-        if record.position != self.frontier.size + 1 or header.position != record.position:
-            raise Invalid(f"expected the record at position {self.frontier.size + 1}, got {record.position}")
-        if header.recorded_at < self.last:
-            raise Invalid(f"the record at position {record.position} was recorded before the one it follows")
-        _check_parts(header, record)
-        for stream, sequence, previous in header.streams:
-            if self._advance(stream, record.position) != (stream, sequence, previous):
-                raise Invalid(f"the record at position {record.position} is out of order in stream {stream}")
-        self.last = header.recorded_at
-        self._stage(record)
-        return record
-
-    def _advance(self, stream: str, position: int) -> tuple[str, int, int]:
-        staged = self.heads.get(stream)
-        sequence, previous = staged or self._expected.get(stream) or self._log.stream_head(stream)
-        self._undo.append((stream, staged))
-        self.heads[stream] = (sequence + 1, position)
-        return stream, sequence + 1, previous
-
-    def _stage(self, record: Record) -> None:
-        leaf = merkle.leaf_hash(record.header_bytes)
-        self.rows.append((record.position, record.header_bytes.decode(), leaf))
-        for part in record.parts:
-            self.parts.append((record.position, part.name, part.salt, part.data.decode()))
-        self.tiles.extend(self.frontier.append(leaf))
-
-    def savepoint(self) -> Any:  # noqa: ANN401 - opaque to the caller
-        """Remember how much is staged."""
-        lengths = tuple(len(rows) for rows in (self.rows, self.parts, self.tiles, self._undo))
-        return lengths, self.frontier.copy(), dict(self.receipts), self.last
-
-    def rollback(self, savepoint: Any) -> None:  # noqa: ANN401 - opaque to the caller
-        """Unstage what came after the savepoint."""
-        lengths, frontier, receipts, self.last = savepoint
-        self.frontier, self.receipts = frontier.copy(), dict(receipts)
-        for stream, before in reversed(self._undo[lengths[3] :]):
-            if before is None:
-                self.heads.pop(stream, None)
-            else:
-                self.heads[stream] = before
-        for rows, length in zip((self.rows, self.parts, self.tiles, self._undo), lengths, strict=True):
-            del rows[length:]  # type: ignore[attr-defined]
-
-
-def _foreign_header(record: Record) -> Header:
-    """Read the header of a record sealed elsewhere; `Invalid` unless it is as we would have written it."""
-    try:
-        header = record.header
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Invalid(f"the header at position {record.position} cannot be read") from None
-    if encode_header(header) != record.header_bytes:
-        raise Invalid(f"the header at position {record.position} is not in canonical form")
-    if not _TIME.fullmatch(header.recorded_at):
-        raise Invalid(f"the time at position {record.position} is not written as this log writes times")
-    if not header.streams:
-        raise Invalid(f"the record at position {record.position} belongs to no stream")
-    return header
-
-
-def _check_parts(header: Header, record: Record) -> None:
-    if [(part.name, commitment(part.salt, part.data)) for part in record.parts] != header.parts:
-        raise Invalid(f"the parts at position {record.position} do not match the header's commitments")
-    if any(len(part.salt) != SALT_BYTES for part in record.parts):
-        raise Invalid(f"a salt at position {record.position} has not {SALT_BYTES} bytes")
-
-
-class LogFile:
-    """A log that another process may be writing: reads only."""
-
-    def __init__(self, path: str | Path) -> None:
-        """Open read-only; `NotFound` or `Conflict` where there is no log."""
-        self.path = Path(path)
-        _recognise(self.path)
-        self._connection = open_reader(self.path)
-        row = self._connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
-        self.origin: str = row[0]
-
-    def size(self) -> int:
-        """Give the last position."""
-        size: int = self._connection.execute("SELECT coalesce(max(position), 0) FROM record").fetchone()[0]
-        return size
-
-    def read(self, after: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Yield records after a position."""
-        return read_records(self._connection, after, limit)
-
-    def connection(self) -> sqlite3.Connection:
-        """Give the read-only connection, for verification."""
-        return self._connection
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
 
 
 class _Buffered:
@@ -406,94 +406,6 @@ class _Buffered:
         return taken
 
 
-def read_records(connection: sqlite3.Connection, after: int, limit: int | None) -> Iterator[Record]:
-    """Yield records after a position, in pages."""
-    left = limit if limit is not None else 2**62
-    while left > 0:
-        rows = connection.execute(
-            "SELECT r.position, CAST(r.header AS BLOB), p.name, p.salt, CAST(p.bytes AS BLOB) FROM "
-            "(SELECT position, header FROM record WHERE position > ? ORDER BY position LIMIT ?) r "
-            "LEFT JOIN part p USING (position) ORDER BY r.position, p.name",
-            (after, min(READ_PAGE, left)),
-        ).fetchall()
-        if not rows:
-            return
-        for record in _assemble(rows):
-            left -= 1
-            after = record.position
-            yield record
-
-
-def _assemble(rows: Sequence[tuple[Any, ...]]) -> Iterator[Record]:
-    place, bytes_ = rows[0][:2]
-    parts: tuple[Part, ...] = ()
-    for position, header, name, salt, data in rows:
-        if position != place:
-            yield Record(place, bytes_, parts)
-            place, bytes_, parts = position, header, ()
-        if name is not None:
-            parts = (*parts, Part(name, salt, data))
-    yield Record(place, bytes_, parts)
-
-
-def read_record(connection: sqlite3.Connection, position: int) -> Record | None:
-    """Read one record, if there is one at that position."""
-    return next(read_records(connection, position - 1, 1), None)
-
-
-def stream_head(connection: sqlite3.Connection, stream: str) -> tuple[int, int]:
-    """Give (sequence, position) of the last record of a stream; (0, 0) where there is none."""
-    query = "SELECT sequence, position FROM stream_head WHERE stream = ?"
-    sequence, position = connection.execute(query, (stream,)).fetchone() or (0, 0)
-    return sequence, position
-
-
-def stored_hashes(connection: sqlite3.Connection, level: int, start: int, stop: int) -> list[bytes]:
-    """Read leaf hashes (level 0) or tile roots [start, stop)."""
-    if level == 0:
-        query = "SELECT leaf_hash FROM record WHERE position > ? AND position <= ? ORDER BY position"
-        rows = connection.execute(query, (start, stop)).fetchall()
-    else:
-        query = "SELECT hash FROM tile_root WHERE level = ? AND n >= ? AND n < ? ORDER BY n"
-        rows = connection.execute(query, (level, start, stop)).fetchall()
-    if len(rows) != stop - start:
-        raise Corrupt(f"the Merkle tree lacks stored hashes at level {level}: run `timeline verify`")
-    return [row[0] for row in rows]
-
-
-def _recognise(path: Path) -> None:
-    """Refuse what is not a log of this format, before anything touches it: even WAL mode would change the file."""
-    if not path.exists() or not path.stat().st_size:
-        return
-    try:
-        with closing(open_reader(path)) as connection:
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError:
-        raise Conflict(f"{path.name} is not a timeline log (it is not an SQLite database)") from None
-    if tables and application != APPLICATION_ID:
-        raise Conflict(f"{path.name} is an SQLite file, but not a timeline log: choose another --db")
-    if tables and version != SCHEMA_VERSION:
-        raise Conflict(f"{path.name} has format {version}; this program reads format {SCHEMA_VERSION}: upgrade it")
-
-
-def _prepare(connection: sqlite3.Connection) -> str:
-    """Make the tables of a new file; give the log's origin."""
-    if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _create(connection)
-    row = connection.execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
-    origin: str = row[0]
-    return origin
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    schema = files("timeline.log").joinpath("schema.sql").read_text()
-    origin = f"timeline.local/{secrets.token_hex(8)}"
-    connection.executescript(f"BEGIN IMMEDIATE;{schema};INSERT INTO meta VALUES ('origin', '{origin}');"
-                             f"PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-
-
 _ALLOWED: Final = frozenset({
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_TRANSACTION,
     sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
@@ -505,3 +417,17 @@ def _authorize(action: int, table: str | None, _b: str | None, _db: str | None, 
     if action in _ALLOWED or (action == sqlite3.SQLITE_UPDATE and table == "stream_head"):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
+
+
+_ERASING: Final = frozenset({(sqlite3.SQLITE_DELETE, "part"), (sqlite3.SQLITE_UPDATE, "receipt")})
+
+
+def _authorize_erasing(action: int, table: str | None, b: str | None, db: str | None, trigger: str | None) -> int:
+    """Let an erasure delete parts and empty receipts besides; triggers look at which."""
+    return sqlite3.SQLITE_OK if (action, table) in _ERASING else _authorize(action, table, b, db, trigger)
+
+
+__all__ = [
+    "HEADS_KEPT", "SCHEMA_VERSION", "LogFile", "SqliteBatch", "SqliteLog", "read_erasures", "read_record",
+    "read_records", "stored_hashes", "stream_head",
+]

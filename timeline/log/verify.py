@@ -3,6 +3,8 @@
 Each check has its own verdict, because "damaged" is no help to someone at three in the morning. What this proves: the
 file is consistent with itself. A file rewritten or cut short *consistently* is only caught against a checkpoint kept
 elsewhere.
+
+A part that is gone is a *redaction* where a record declares it erased, and is counted; it is damage where none does.
 """
 
 from __future__ import annotations
@@ -15,29 +17,26 @@ from operator import itemgetter
 import msgspec
 
 from timeline import merkle
-from timeline.log import Head, Header, Record, commitment, decode_header, encode_header
-from timeline.log.sqlite import read_records
+from timeline.log import ERASURE, Head, Header, Record, commitment, decode_header, encode_header
+from timeline.log.auditing import Erasures, Finding, check_rows, checkpoint_fault
+from timeline.log.files import format_of
+from timeline.log.reading import is_checkpoint, read_records
 
 PROGRESS_EVERY = 10_000
 _NOTHING = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong and where. `position` is 0 where no single record can be named."""
-
-    position: int
-    check: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a pass: how much was read, what it adds up to, and the first thing wrong, if anything is."""
+    """The result of a pass: how much was read, what it adds up to, and the first thing wrong, if anything is.
+
+    `parts` are those that are there; `erased` counts those that are gone as a record declares.
+    """
 
     head: Head
     parts: int
     finding: Finding | None
+    erased: int = 0
 
     @property
     def sound(self) -> bool:
@@ -51,18 +50,20 @@ def verify(connection: sqlite3.Connection, progress: Callable[[int], None] = lam
     state = _State(connection)
     finding: Finding | None = None
     try:
-        for record in read_records(connection, 0, None):
+        finding = state.begin()
+        for record in read_records(connection, 0, None) if finding is None else ():
             if finding := state.check(record):
                 break
             if record.position % PROGRESS_EVERY == 0:
                 progress(record.position)
         finding = finding or state.check_derived()
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         finding = Finding(state.edge.size + 1, "file", f"SQLite cannot read the file here: {error}")
     finally:
         connection.text_factory = str
     progress(state.edge.size)
-    return Report(Head(state.edge.size, state.edge.root(), state.recorded_at), state.parts, finding)
+    head = Head(state.edge.size, state.edge.root(), state.recorded_at)
+    return Report(head, state.parts, finding, state.erasures.parts)
 
 
 class _State:
@@ -74,9 +75,22 @@ class _State:
         self.recorded_at = ""
         self.parts = 0
         self.streams: dict[str, tuple[int, int]] = {}
-        rows = connection.execute("SELECT leaf_hash FROM record ORDER BY position")
-        self.leaves: Iterator[bytes] = map(itemgetter(0), rows)
+        self.erasures = Erasures(connection)
         self.tiles: list[tuple[int, int, bytes]] = []
+        self.format, self.origin = 0, ""
+
+    def begin(self) -> Finding | None:
+        """Start reading what is compared along the way; a checkpoint of nothing is checked before anything is read."""
+        execute = self.connection.execute
+        self.format = format_of(self.connection)
+        row = execute("SELECT value FROM meta WHERE name = 'origin'").fetchone()
+        self.origin = row[0] if row else ""
+        rows = execute("SELECT leaf_hash FROM record ORDER BY position")
+        self.leaves: Iterator[bytes] = map(itemgetter(0), rows)
+        kept = "SELECT size, note, seal FROM checkpoint ORDER BY size" if self.format > 1 else "SELECT 0, '', 0 LIMIT 0"
+        self.kept: Iterator[tuple[int, str, bytes]] = iter(execute(kept))
+        self.next_kept = next(self.kept, None)
+        return self._check_checkpoints()
 
     def check(self, record: Record) -> Finding | None:
         """Check one record; the order of the checks decides which verdict a fault gets."""
@@ -92,9 +106,15 @@ class _State:
             return Finding(expected, "header", f"the header cannot be read: {error}")
         finding = self._check_header(header, record) or self._check_parts(header, record)
         finding = finding or self._check_streams(header)
-        if finding is None:
-            self.tiles += self.edge.append(leaf)
-            finding = self._check_tiles() if self.tiles else None
+        if finding is None and header.type == ERASURE and self.format > 1:
+            finding = self.erasures.declared(record)
+        return finding or self._grow(leaf)
+
+    def _grow(self, leaf: bytes) -> Finding | None:
+        self.tiles += self.edge.append(leaf)
+        finding = self._check_tiles() if self.tiles else None
+        if finding is None and self.next_kept is not None and self.next_kept[0] <= self.edge.size:
+            finding = self._check_checkpoints()
         return finding
 
     def _check_header(self, header: Header, record: Record) -> Finding | None:
@@ -108,19 +128,28 @@ class _State:
         return None
 
     def _check_parts(self, header: Header, record: Record) -> Finding | None:
-        if [(part.name, commitment(part.salt, part.data)) for part in record.parts] == header.parts:
+        if (not record.erased
+                and [(part.name, commitment(part.salt, part.data)) for part in record.parts] == header.parts):
             self.parts += len(header.parts)
             return None
-        stored = {part.name: part for part in record.parts}  # something is wrong: say what
+        stored = {part.name: part for part in record.parts}  # something was erased or is wrong: say what
+        gone = dict(zip(record.erased, record.erased_by, strict=True))
         for name, promised in header.parts:
-            part = stored.pop(name, None)
+            part, by = stored.pop(name, None), gone.pop(name, None)
             if part is None:
-                return Finding(record.position, "missing-part", f"part {name} is gone and no erasure was recorded")
-            if commitment(part.salt, part.data) != promised:
-                return Finding(record.position, "part", f"part {name} does not match the header's commitment")
-            self.parts += 1
+                finding = self.erasures.missing(record, name, by)
+            elif commitment(part.salt, part.data) != promised:
+                finding = Finding(record.position, "part", f"part {name} does not match the header's commitment")
+            else:
+                finding = None if by is None else self.erasures.present(record, name, by)
+                self.parts += 1
+            if finding is not None:
+                return finding
         if stored:
             return Finding(record.position, "extra-part", f"part {next(iter(stored))} is not in the header")
+        if gone:
+            detail = f"the table of erasures has a part {next(iter(gone))} that the record never had"
+            return Finding(record.position, "undeclared-erasure", detail)
         return None
 
     def _check_streams(self, header: Header) -> Finding | None:
@@ -142,6 +171,17 @@ class _State:
         self.tiles.clear()
         return None
 
+    def _check_checkpoints(self) -> Finding | None:
+        """Check the kept checkpoints that the log has just reached: name, size, root and seal."""
+        while self.next_kept is not None and self.next_kept[0] <= self.edge.size:
+            size, note, seal = self.next_kept
+            if size != self.edge.size or not is_checkpoint(note, self.origin, size, self.edge.root()):
+                return Finding(0, "checkpoint", f"the checkpoint of size {size} is not one of this log")
+            if finding := checkpoint_fault(size, note, seal):
+                return finding
+            self.next_kept = next(self.kept, None)
+        return None
+
     def check_derived(self) -> Finding | None:
         """Check what is stored beside the records: nothing more and nothing less than they imply."""
         count = self.connection.execute("SELECT count(*) FROM tile_root").fetchone()[0]
@@ -150,6 +190,9 @@ class _State:
         strays = "SELECT position FROM part WHERE position NOT IN (SELECT position FROM record) LIMIT 1"
         if stray := self.connection.execute(strays).fetchone():
             return Finding(stray[0], "extra-part", "a part belongs to no record")
+        return self._check_heads() or self._check_rest()
+
+    def _check_heads(self) -> Finding | None:
         rows = self.connection.execute("SELECT stream, sequence, position FROM stream_head")
         heads = 0
         for stream, sequence, position in rows:
@@ -158,13 +201,15 @@ class _State:
                 return Finding(position, "stream-head", f"the stored head of {stream} is not what the records say")
         if heads != len(self.streams):
             return Finding(0, "stream-head", f"{heads} stream heads stored, {len(self.streams)} expected")
-        return self._check_receipts()
-
-    def _check_receipts(self) -> Finding | None:
-        bad = "SELECT key, first, last FROM receipt WHERE first < 1 OR last < first OR last > ? OR length(digest) != 32"
-        if row := self.connection.execute(bad, (self.edge.size,)).fetchone():
-            return Finding(0, "receipt", f"the receipt of key {row[0]} names positions {row[1]}..{row[2]}")
         return None
+
+    def _check_rest(self) -> Finding | None:
+        if self.format == 1:  # has neither erasures nor seals
+            return None
+        if self.next_kept is not None:
+            return Finding(0, "checkpoint", f"a checkpoint of size {self.next_kept[0]} is kept, but the log ends at "
+                           f"{self.edge.size}")
+        return self.erasures.leftover() or check_rows(self.connection, self.edge.size, self.origin)
 
 
 def _tile_count(size: int) -> int:

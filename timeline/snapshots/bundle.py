@@ -111,15 +111,19 @@ def make_bundle(timeline: AnyTimeline, snapshot: Snapshot, published: int | None
     maker = _Maker(timeline, snapshot, published)
     evidence = maker.evidence()
     positions, streams = maker.needed(evidence)
+    erasures = set(timeline.erasures(positions).values())
+    size = max(maker.size, *erasures, 0)  # the checkpoint covers what declares the erasures
+    positions |= erasures
     whole = evidence == "headers"
     return Bundle(
-        checkpoint=timeline.checkpoint_text(maker.size), evidence=evidence, format=FORMAT,
-        records=[_line(timeline.record_at(each), whole=whole, opened=maker.opened(each)) for each in sorted(positions)],
+        checkpoint=timeline.checkpoint_text(size), evidence=evidence, format=FORMAT,
+        records=[_line(timeline.record_at(each), whole=whole, opened=maker.opened(each) or each in erasures)
+                 for each in sorted(positions)],
         snapshot=snapshot, published=published, streams=streams,
-        consistency=[] if whole else _text(timeline.prove_consistency(snapshot.log.size, maker.size)),
-        headers=[record.header_bytes.decode() for record in timeline.records(0, maker.size)] if whole else [],
+        consistency=[] if whole else _text(timeline.prove_consistency(snapshot.log.size, size)),
+        headers=[record.header_bytes.decode() for record in timeline.records(0, size)] if whole else [],
         key=timeline.signer.verifier.vkey if timeline.signer else None,
-        proof=[] if whole or not positions else _text(timeline.prove_all(positions, maker.size)),
+        proof=[] if whole or not positions else _text(timeline.prove_all(positions, size)),
     )
 
 

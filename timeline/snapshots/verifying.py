@@ -6,27 +6,28 @@ was proved to be in the log. Each check has a verdict of its own, and says what 
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from timeline import merkle
+from timeline.edtf import iso
 from timeline.errors import TimelineError
 from timeline.log import Header, Part, Record, commitment, decode_header, encode_header
 from timeline.merkle import ProofError, leaf_hash
-from timeline.parts import BODY, TEXT
+from timeline.parts import BODY, QUOTES, TEXT
 from timeline.query import Query
-from timeline.records import SnapshotPublished, canonical, restore
+from timeline.records import PartErased, SnapshotPublished, canonical, restore
 from timeline.snapshots.bundle import Bundle
-from timeline.snapshots.document import Entry, digest
+from timeline.snapshots.document import FORMAT, PROJECTOR, Entry, digest
 from timeline.snapshots.membership import Seen, candidates, events_in, expected, members_in
 from timeline.snapshots.question import question
 from timeline.snapshots.replay import Replay
 from timeline.snapshots.report import Check, Report
 from timeline.snapshots.standing import Members
 from timeline.tlog import Checkpoint, NoteError, Verifier, open_note, parse_note
+from timeline.tlog.text import parse_hash
 
 ORDER: Final = ("form", "id", "content", "checkpoint", "tree", "parts", "entries", "complete", "published")
 
@@ -61,8 +62,10 @@ class _Verification:
         self._published: SnapshotPublished | None = None
 
     def run(self) -> Report:
-        checks = [Check("form", "ok", f"{len(self._snapshot.entries)} events at position {self._snapshot.log.size} of "
-                                      f"{self._snapshot.log.origin}, in canonical form")]
+        try:
+            checks = [self._check_form()]
+        except Refused as refused:
+            return Report("that cannot be read", (Check("form", "failed", str(refused)),))
         stages: tuple[tuple[str, Callable[[], Check]], ...] = (
             ("checkpoint", self._check_checkpoint), ("tree", self._check_tree), ("parts", self._check_parts),
             ("id", self._check_id), ("content", self._check_content), ("entries", self._check_entries),
@@ -80,6 +83,20 @@ class _Verification:
                 break
         checks.sort(key=lambda check: ORDER.index(check.name))
         return Report(self._snapshot.id, tuple(checks), tuple(self._erased()))
+
+    def _check_form(self) -> Check:
+        """Check what every later check takes for granted."""
+        made = self._snapshot
+        if made.format != FORMAT or made.projector != PROJECTOR:
+            raise Refused(f"the snapshot is of format {made.format}, folded by {made.projector}: this program reads "
+                          f"{FORMAT}, folded by {PROJECTOR}")
+        events = (entry.event for entry in made.entries)
+        if not all(isinstance(each.get("id"), str) for each in (*events, *made.actors, *made.sources)):
+            raise Refused("an event, actor or source in the snapshot has no id")
+        if not all(entry.positions for entry in made.entries):
+            raise Refused("an event in the snapshot was formed by no record")
+        return Check("form", "ok", f"{len(made.entries)} events at position {made.log.size} of {made.log.origin}, in "
+                                   "canonical form")
 
     # ------------------------------------------------------------------ the log's word
 
@@ -154,7 +171,9 @@ class _Verification:
         log = self._snapshot.log
         if log.size == checkpoint.size:
             self._compare_root(checkpoint.root)
-        elif log.size:
+        elif not log.size:
+            self._compare_root(merkle.EMPTY)
+        else:
             proof = _hashes(self._bundle.consistency)
             try:
                 merkle.verify_consistency(log.size, checkpoint.size, proof, bytes.fromhex(log.root), checkpoint.root)
@@ -177,19 +196,41 @@ class _Verification:
             header = self._headers.get(line.position)
             if header is None or line.position in self._records:
                 raise Refused(f"the record at position {line.position} has no header, or is there twice")
-            parts = tuple(Part(part.name, bytes.fromhex(part.salt), part.data.encode()) for part in line.parts)
+            parts = tuple(Part(part.name, _salt(part.salt), part.data.encode()) for part in line.parts)
             promised = dict(header.parts)
             for part in parts:
                 if promised.pop(part.name, None) != commitment(part.salt, part.data):
                     raise Refused(f"part {part.name} at position {line.position} is not what was committed to")
                 count += 1
-            gone = tuple(line.erased)
-            self._records[line.position] = Record(line.position, b"", parts, gone, header)
-            withheld = set(promised) - set(gone) - {TEXT}
-            if withheld and line.position <= self._snapshot.log.size:
-                raise Refused(f"part {min(withheld)} at position {line.position} is missing; no erasure is declared")
+            self._records[line.position] = Record(line.position, b"", parts, tuple(line.erased), header)
+        self._check_missing()
         self._replay_all()
         return Check("parts", "ok", f"{count} parts open the commitments in their headers")
+
+    def _check_missing(self) -> None:
+        """Tell what was erased, which a record of the log declares, from what is merely gone."""
+        declared = set(self._declared())
+        for position, record in self._records.items():
+            there = {part.name for part in record.parts}
+            absent = {name for name, _ in record.header.parts} - there
+            gone = absent - {TEXT}
+            undeclared = {name for name in gone if (position, name) not in declared}
+            if undeclared and self._needed(position):
+                raise Refused(f"part {min(undeclared)} at position {position} is missing; no erasure is declared")
+            if set(record.erased) - absent or set(record.erased) & undeclared:
+                raise Refused(f"a part at position {position} is called erased, and is there, or no record declares it")
+
+    def _declared(self) -> Iterator[tuple[int, str]]:
+        """Give what the records of erasure that are here declare erased: (position, part)."""
+        for record in self._records.values():
+            if record.header.type == "part.erased":
+                change = restore(record.header.type, record.header.v, record.part(BODY))
+                if isinstance(change, PartErased):
+                    names = (change.part, QUOTES) if change.part == BODY else (change.part,)
+                    yield from ((position, name) for position in change.records for name in names)
+
+    def _needed(self, position: int) -> bool:
+        return position <= self._snapshot.log.size or position == self._bundle.published
 
     def _replay_all(self) -> None:
         size = self._snapshot.log.size
@@ -226,6 +267,7 @@ class _Verification:
             event = entry.event["id"]
             if event in self._replay.gone:
                 gone += 1
+                self._check_gone(entry)
                 continue
             again = self._again(event, entry.positions)
             if _compared(again) != _compared(entry):
@@ -233,6 +275,25 @@ class _Verification:
         self._check_things()
         lost = f"; {gone} were erased, and are known by their headers only" if gone else ""
         return Check("entries", "ok", f"{len(self._snapshot.entries) - gone} events follow from their records{lost}")
+
+    def _check_gone(self, entry: Entry) -> None:
+        """An event that lost its body may say only what headers say: nobody could tell whether the rest is true."""
+        event, position = entry.event["id"], entry.positions[-1]
+        header = self._headers.get(position)
+        streams = header.streams if header else ()
+        number = next((sequence for name, sequence, _ in streams if name == f"event/{event}"), 0)
+        if header is None or not number:
+            raise Refused(f"event {event} was not changed at position {position}")
+        earliest, latest = header.when or (None, None)
+        said = {"id": event}, _bound(earliest), _bound(latest), {
+            "number": number, "position": position, "recorded_at": header.recorded_at, "author": header.author,
+            "type": header.type,
+        }
+        merged = {name for place in entry.positions if place in self._headers
+                  for name, _, _ in self._headers[place].streams}
+        if (entry.event, entry.earliest, entry.latest, entry.revision) != said or entry.retracted or (
+                entry.erased is None or {f"event/{name}" for name in entry.merged_from} - merged):
+            raise Refused(f"event {event} was erased, and says more than the headers of its records")
 
     def _again(self, event: str, positions: Sequence[int]) -> Entry:
         for version in self._replay.events.get(event, ()):
@@ -246,10 +307,20 @@ class _Verification:
                 described = self._replay.things.get((type_, thing["id"]), [])
                 position = thing["revision"]["position"]
                 again = next((each.shown() for each in described if each.header.position == position), None)
-                if again is None and "erased" in thing:
+                if again is None and self._is_bare(type_, thing):
                     continue
                 if again is None or canonical(again) != canonical(thing):
                     raise Refused(f"{type_} {thing['id']} is not described so at position {position}")
+
+    def _is_bare(self, type_: str, thing: dict[str, Any]) -> bool:
+        """Whether an actor or source lost its body, and says nothing but who was described, when and by whom."""
+        position = thing["revision"]["position"]
+        record = self._records.get(position)
+        if record is None or BODY not in record.erased or record.header.streams[0][0] != f"{type_}/{thing['id']}":
+            return False
+        header = record.header
+        revision = {"author": header.author, "position": position, "recorded_at": header.recorded_at}
+        return thing == {"id": thing["id"], "erased": thing.get("erased", {}), "revision": revision}
 
     def _check_complete(self) -> Check:
         if self._bundle.evidence == "none":
@@ -280,9 +351,21 @@ class _Verification:
         if by_content and (hidden := sorted(bare - self._replay.gone)):
             raise Refused(f"the records of event {hidden[0]}, which may be meant, are left out")
         told = [name for name in names if name not in bare]
+        self._check_whole(told)
         standings = expected(self._query, told, self._replay, self._members)
         standings += [self._seen[name].standing() for name in bare]
         return [standing.id for standing in sorted(standings, key=lambda each: each.place(self._query))]
+
+    def _check_whole(self, told: Sequence[str]) -> None:
+        """Check that no record was left out that decides who is meant: an older version may mean another thing."""
+        for event in told:
+            if list(self._replay.events[event][-1].positions) != sorted(self._seen[event].positions):
+                raise Refused(f"a record of event {event}, which may be meant, is left out")
+        if self._query.reported_by is not None:
+            for position, header in self._headers.items():
+                if header.type == "source.described" and position <= self._snapshot.log.size and (
+                        position not in self._records):
+                    raise Refused(f"the description of a source at position {position} is left out")
 
     def _check_formed(self) -> None:
         for entry in self._snapshot.entries:
@@ -310,9 +393,11 @@ class _Verification:
 
     def _publication(self) -> SnapshotPublished | None:
         position = self._bundle.published
-        record = self._records.get(position) if position is not None else None
-        if record is None:
+        if position is None:
             return None
+        record = self._records.get(position)
+        if record is None:
+            raise Refused("the record that published it is left out")
         change = restore(record.header.type, record.header.v, record.part(BODY))
         if not isinstance(change, SnapshotPublished):
             raise Refused(f"the record at position {position} publishes no snapshot")
@@ -346,7 +431,19 @@ def _signed(note: str, vkey: str) -> None:
 
 
 def _hashes(texts: Sequence[str]) -> list[bytes]:
-    return [b64decode(text, validate=True) for text in texts]
+    return [parse_hash(text, "a hash of a proof") for text in texts]
+
+
+def _salt(text: str) -> bytes:
+    """Read a salt in its one form: lower-case hexadecimal."""
+    salt = bytes.fromhex(text)
+    if salt.hex() != text:
+        raise Refused("a salt is not in lower-case hexadecimal")
+    return salt
+
+
+def _bound(seconds: int | None) -> str | None:
+    return None if seconds is None else iso(seconds)
 
 
 def _compared(entry: Entry) -> bytes:

@@ -48,6 +48,17 @@ def place(bounds: Bounds | None) -> Placed:
     return Placed((latest - earliest).bit_length(), earliest, latest)
 
 
+def bounds(class_: int, earliest: int, latest: int) -> Bounds | None:
+    """Give back the bounds that were placed.
+
+    >>> bounds(*place((0, None))), bounds(*place(None))
+    ((0, None), None)
+    """
+    if class_ == UNDATED:
+        return None
+    return None if earliest == LOWEST else earliest, None if latest == HIGHEST - 1 else latest
+
+
 def window(class_: int, lower: int | None, upper: int | None, *, wholly: bool, named: bool = False) -> str | None:
     """Give the SQL condition under which rows of a class meet a range; None where none of them can.
 

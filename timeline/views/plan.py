@@ -17,7 +17,7 @@ from typing import Final, Protocol
 from timeline import fold
 from timeline.query import Query, search_terms
 from timeline.views import classes
-from timeline.views.projector import RETRACTED, SHOWN
+from timeline.views.versions import ERASED, RETRACTED, SHOWN
 
 EARLY: Final = 50
 """A position below 1/50 of the views' size is early."""
@@ -130,7 +130,7 @@ class Plan:
 
     def _conditions(self, probes: list[list[int]]) -> str:
         query = self._query
-        shown = f"x.hidden IN ({SHOWN}, {RETRACTED})" if query.retracted else f"x.hidden = {SHOWN}"
+        shown = f"x.hidden IN ({SHOWN}, {RETRACTED}, {ERASED})" if query.retracted else f"x.hidden = {SHOWN}"
         conditions = ["x.since <= :position", shown]
         if query.reported_by is None:
             conditions.append("x.until > :position")

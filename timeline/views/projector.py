@@ -7,63 +7,47 @@ must see its own batch (the current version of an event) is kept in `_current` u
 from __future__ import annotations
 
 import sqlite3
-import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
 from timeline import fold
-from timeline.edtf import iso
 from timeline.errors import Corrupt
-from timeline.log import Header, Record
-from timeline.model import Actor, Event, Source
-from timeline.parts import join
-from timeline.records import (
-    ActorDescribed,
-    AnyFact,
-    EventRecorded,
-    EventRetracted,
-    EventRevised,
-    EventsMerged,
-    PartErased,
-    SnapshotPublished,
-    SourceDescribed,
-    convert,
-    restore,
-    wire,
-)
+from timeline.log import ERASURE, Header, Record
+from timeline.records import ActorDescribed, AnyFact, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views import classes
+from timeline.views.erasing import change_in, declared_by, erase, gone_from
+from timeline.views.things import DESCRIPTIONS, describe, folded
+from timeline.views.versions import (
+    ERASED,
+    EXTRAS,
+    MERGED,
+    RETRACTED,
+    SHOWN,
+    Current,
+    Drawn,
+    Ghost,
+    Versions,
+    draw,
+    event_of,
+    gone_of,
+    is_tombstone,
+)
 
 OPEN: Final = 2**63 - 1
-SHOWN, RETRACTED, MERGED = 0, 1, 2
 FACETS_KEPT: Final = 100_000
-
-EXTRAS: Final = ("earliest", "latest", "recorded_at", "revision", "retracted", "merged_into", "merged_from")
-"""What a body says beyond the event itself; `event_of` takes it off again."""
-
-
-class Current(msgspec.Struct):
-    """The newest version of an event, as the fold needs it."""
-
-    n: int
-    revision: int
-    position: int
-    first: int
-    hidden: int
-    event: Event
-    recorded_at: str
-    merged_from: list[str]
 
 
 class Projector:
     """Folds records into the views of one connection. Call `flush` before reading and before committing."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Start from what the views hold."""
+    def __init__(self, connection: sqlite3.Connection, read: Callable[[int], Record | None]) -> None:
+        """Start from what the views hold. `read` gives a record of the log by its position, where there is one."""
         self._connection = connection
+        self._read = read
+        self._versions = Versions(self.current, self._put)
         self._execute = connection.execute
         self._facets: dict[str, int] = {}
         self.load()
@@ -78,6 +62,7 @@ class Projector:
         self._classes = {tuple(row) for row in self._execute("SELECT class, about FROM class")}
         self._facets.clear()
         self._absent: set[str] = set()
+        self._declarations: dict[int, dict[str, Any]] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -101,94 +86,50 @@ class Projector:
         """
         if record.position != self.position + 1:
             raise Corrupt(f"views at {self.position} cannot take record {record.position}")
-        header = record.header
+        header, gone = record.header, gone_from(record)
         if change is None:
-            change = restore(header.type, header.v, _body_of(record))
+            change = change_in(record)
         match change:
-            case EventRecorded():
-                self._recorded(header, change.event)
-            case EventRevised():
-                self._revised(header, change)
-            case EventRetracted():
-                self._retracted(header, change)
-            case EventsMerged():
-                self._merged(header, change)
-            case ActorDescribed():
-                self._described_actor(header, change)
-            case SourceDescribed():
-                self._described_source(header, change, record)
+            case ActorDescribed() | SourceDescribed():
+                self._described(record, change)
             case PartErased():
-                self._erased(header, change)
+                self._erased(record, change)
             case SnapshotPublished():
                 self._published(header, change)
+            case None if header.type in DESCRIPTIONS:
+                self._described(record, None)
+            case _:
+                self._versions.apply(header, change, gone)
         self._touch(header)
         self.position = header.position
         self._header = record.header_bytes
         self._moment[header.recorded_at] = header.position
 
-    def _recorded(self, header: Header, event: Event) -> None:
-        event_id = _known(event.id)
-        new = Current(0, 1, header.position, header.position, SHOWN, event, header.recorded_at, [])
-        self._insert(event_id, new, header, None)
-
-    def _revised(self, header: Header, change: EventRevised) -> None:
-        old = self.current(change.id)
-        new = self._next(header, change.id, old, event=fold.revise(old.event, change.patch))
-        self._insert(change.id, new, header, change.reason)
-
-    def _retracted(self, header: Header, change: EventRetracted) -> None:
-        new = self._next(header, change.id, self.current(change.id), hidden=RETRACTED)
-        self._insert(change.id, new, header, change.reason, {"retracted": {"reason": change.reason}})
-
-    def _merged(self, header: Header, change: EventsMerged) -> None:
-        kept = self.current(change.id)
-        others = [self.current(duplicate) for duplicate in change.duplicates]
-        event = fold.absorb(kept.event, [other.event for other in others])
-        merged_from = [*kept.merged_from, *change.duplicates]
-        new = self._next(header, change.id, kept, event=event, merged_from=merged_from)
-        self._insert(change.id, new, header, change.reason)
-        for duplicate, other in zip(change.duplicates, others, strict=True):
-            gone = self._next(header, duplicate, other, hidden=MERGED)
-            self._insert(duplicate, gone, header, change.reason, {"merged_into": change.id})
-
-    def _next(self, header: Header, event_id: str, old: Current, **changes: Any) -> Current:  # noqa: ANN401
-        """Close the old version at this position and prepare the next one."""
-        if old.n > 0:
-            self._closed.append((header.position, old.n))
-            self._current.pop(event_id, None)
-        return msgspec.structs.replace(
-            old, n=0, revision=old.revision + 1, position=header.position, **changes
-        )
-
-    def _insert(
-        self, event_id: str, new: Current, header: Header, reason: str | None, extra: dict[str, Any] | None = None
-    ) -> None:
+    def _put(self, event_id: str, new: Current, header: Header, extra: dict[str, Any]) -> None:
+        """Close the version before at this position, and put the new one into the rows to be written."""
+        if new.n > 0:
+            self._closed.append((header.position, new.n))
         self._n += 1
         new.n = self._n
-        event = new.event
-        placed = classes.place(fold.happened(event))
-        order = (placed.class_, placed.earliest, placed.latest, event.sequence, new.first)
-        body = _body(new, header, reason, extra or {})
+        drawn = draw(new, header, extra, self.declared)
+        class_, earliest, latest, sequence, first = drawn.place
         self._event_rows.append((
-            self._n, event_id, new.revision, header.position, OPEN, new.first, placed.class_, placed.earliest,
-            placed.latest, event.sequence, event.kind, event.status, new.hidden, body.decode(),
+            self._n, event_id, new.revision, header.position, OPEN, first, class_, earliest, latest, sequence,
+            new.event.kind, new.event.status, new.hidden, drawn.body,
         ))
-        found = fold.lanes(event)
-        for lane in found:
-            self._lane(lane, order, header.position, new.hidden)
-        self._seen(placed.class_, about=0)
-        if event.about is not None:
-            about = classes.place(fold.spoken_of(event))
-            where = (about.class_, about.earliest, about.latest, event.sequence, new.first)
-            self._lane(fold.Lane(fold.ABOUT), where, header.position, new.hidden)
-            self._seen(about.class_, about=1)
-        self._word_rows.append((self._n, _words(event, found)))
+        self._lane_rows += self.lanes(self._n, drawn, header.position, OPEN, new.hidden)
+        if drawn.words is not None:
+            self._word_rows.append((self._n, drawn.words))
         self._current[event_id] = new
         self._absent.discard(event_id)
 
-    def _lane(self, lane: fold.Lane, order: tuple[int, ...], position: int, hidden: int) -> None:
-        roles = f"|{'|'.join(lane.roles)}|" if lane.roles else ""
-        self._lane_rows.append((self._n, self._facet(lane.facet), *order, position, OPEN, hidden, roles))
+    def lanes(self, n: int, drawn: Drawn, since: int, until: int, hidden: int) -> list[tuple[Any, ...]]:
+        """Give the lane rows of a version; new facets and classes are noted."""
+        self._seen(drawn.place[0], about=0)
+        rows = [(n, self._facet(name), *place, since, until, hidden, roles) for name, place, roles in drawn.lanes]
+        if drawn.lanes and drawn.lanes[-1][0] == fold.ABOUT:
+            self._seen(drawn.lanes[-1][1][0], about=1)
+        return rows
 
     def _seen(self, class_: int, *, about: int) -> None:
         if (class_, about) not in self._classes:
@@ -212,7 +153,7 @@ class Projector:
 
     def _touch(self, header: Header) -> None:
         """Note which facets this record could change: its streams are the facets of the versions before and after."""
-        if not header.type.startswith("event"):
+        if not (header.type.startswith("event") or (header.type == ERASURE and header.streams[0][0][:6] == "event/")):
             return
         self._events = header.position
         touched = self._touched
@@ -222,49 +163,56 @@ class Projector:
 
     # ------------------------------------------------------------------ actors and sources
 
-    def _described_actor(self, header: Header, change: ActorDescribed) -> None:
-        actor = change.actor
-        actor_id = _known(actor.id)
-        words = " ".join([actor.name, *actor.names.values(), *(alias.text for alias in actor.aliases)])
-        self._thing("actor", actor_id, actor, header, change.reason, actor.kind, words)
-        self._actors = header.position
-        close = "UPDATE member SET until = ? WHERE actor = ? AND until = ?"
-        self._execute(close, (header.position, actor_id, OPEN))
-        for group in {*actor.member_of, actor.head_of, actor.spokesperson_of} - {None}:
-            row = (actor_id, group, header.position, OPEN)
-            self._execute("INSERT INTO member (actor, of, since, until) VALUES (?, ?, ?, ?)", row)
-
-    def _described_source(self, header: Header, change: SourceDescribed, record: Record) -> None:
-        source = change.source
-        text = next((part.data.decode() for part in record.parts if part.name == "text"), source.text)
-        shown = msgspec.structs.replace(source, text=None)
-        published = source.published.latest if source.published is not None else None
-        words = " ".join(filter(None, [source.title, source.publisher, source.author]))
-        self._thing("source", _known(source.id), shown, header, change.reason, "source", words, text, published)
-        self._sources = header.position
-
-    def _thing(  # noqa: PLR0913 - one table holds actors and sources
-        self, type_: str, id_: str, value: Actor | Source, header: Header, reason: str | None, kind: str, words: str,
-        text: str | None = None, published: int | None = None,
-    ) -> None:
+    def _described(self, record: Record, change: ActorDescribed | SourceDescribed | None) -> None:
+        header, position = record.header, record.position
+        described = describe(record, change)
         find = "SELECT n, revision FROM thing WHERE type = ? AND id = ? AND until = ?"
-        row = self._execute(find, (type_, id_, OPEN)).fetchone()
-        revision = 1
+        row = self._execute(find, (described.type, described.id, OPEN)).fetchone()
         if row is not None:
-            self._execute("UPDATE thing SET until = ? WHERE n = ?", (header.position, row[0]))
-            revision = row[1] + 1
-        body = _splice(wire(value), {"revision": _revision(header, revision, reason)})
+            self._execute("UPDATE thing SET until = ? WHERE n = ?", (position, row[0]))
+        revision = 1 if row is None else row[1] + 1
+        body = described.encode(header, revision, self.declared)
         self._execute(
             "INSERT INTO thing (type, id, revision, since, until, kind, words, body, text, published) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (type_, id_, revision, header.position, OPEN, kind, folded(f"{id_} {words}"), body.decode(), text,
-             published),
+            (described.type, described.id, revision, position, OPEN, described.kind, described.words, body,
+             described.text, described.published),
         )
+        if described.type == "source":
+            self._sources = position
+            return
+        self._actors = position
+        close = "UPDATE member SET until = ? WHERE actor = ? AND until = ?"
+        self._execute(close, (position, described.id, OPEN))
+        rows = [(described.id, group, position, OPEN) for group in described.groups]
+        self._connection.executemany("INSERT INTO member (actor, of, since, until) VALUES (?, ?, ?, ?)", rows)
 
     # ------------------------------------------------------------------ erasures and snapshots
 
-    def _erased(self, header: Header, _: PartErased) -> None:
-        self._erasures = header.position
+    def _erased(self, record: Record, change: PartErased) -> None:
+        """Draw anew what an erasure changes, from records that have lost their parts by now."""
+        self.flush()
+        self._erasures = record.position
+        self._declarations[record.position] = declared_by(record)
+        erase(self._connection, self, record.header, change)
+        if change.of == "actor":
+            self._actors = record.position
+        elif change.of == "source":
+            self._sources = record.position
+
+    def read(self, position: int) -> Record | None:
+        """Read a record of the log as it now is; None beyond its end."""
+        return self._read(position)
+
+    def declared(self, position: int) -> dict[str, Any]:
+        """Give what an erasure says of itself to readers; its position alone while the log has not got so far."""
+        found = self._declarations.get(position)
+        if found is None:
+            record = self.read(position)
+            if record is None or record.header.type != ERASURE:
+                return {"position": position}
+            found = self._declarations[position] = declared_by(record)
+        return found
 
     def _published(self, header: Header, change: SnapshotPublished) -> None:
         manifest = change.manifest
@@ -304,10 +252,20 @@ class Projector:
         if row is None:
             return None
         body = msgspec.json.decode(row[4])
-        event = event_of(body)
         position = body["revision"]["position"]
         n, revision, first, hidden, _ = row
-        return Current(n, revision, position, first, hidden, event, body["recorded_at"], body.get("merged_from", []))
+        return Current(n, revision, position, first, hidden, event_of(body), body["recorded_at"],
+                       body.get("merged_from", []), gone_of(body), self._ghost(n) if is_tombstone(body) else None)
+
+    def _ghost(self, n: int) -> Ghost:
+        """Read back what a tombstone's rows hold."""
+        when = self._execute("SELECT class, earliest, latest FROM event WHERE n = ?", (n,)).fetchone()
+        lanes = self._execute(
+            "SELECT f.name, l.class, l.earliest, l.latest FROM lane l JOIN facet f ON f.facet = l.facet WHERE l.n = ? "
+            "ORDER BY f.name", (n,),
+        ).fetchall()
+        about = next((classes.bounds(*place) for name, *place in lanes if name == fold.ABOUT), None)
+        return Ghost(classes.bounds(*when), about, tuple(name for name, *_ in lanes if name != fold.ABOUT))
 
     def exists(self, event_id: str) -> bool:
         """Whether an event of this id was ever recorded."""
@@ -346,67 +304,11 @@ class Projector:
         self._clear()
 
 
-@lru_cache(32_768)
-def _text_of(second: int) -> str:
-    """Write a bound: most events begin and end with a day, so the same ones come again and again."""
-    return iso(second)
+def no_log(_: int) -> Record | None:
+    """Stand for a log that cannot be read: its erasures are then known by their positions alone."""
+    return None
 
 
-def _body_of(record: Record) -> bytes:
-    try:
-        return join(record.contents())
-    except KeyError:
-        raise Corrupt(f"record {record.position} has lost its body: run `timeline verify`") from None
-
-
-def _body(new: Current, header: Header, reason: str | None, extra: dict[str, Any]) -> bytes:
-    """Encode an event version once, as every answer will show it."""
-    bounds = fold.happened(new.event) or (None, None)
-    derived: dict[str, Any] = {
-        "earliest": None if bounds[0] is None else _text_of(bounds[0]),
-        "latest": None if bounds[1] is None else _text_of(bounds[1]),
-        "recorded_at": new.recorded_at,
-        "revision": _revision(header, new.revision, reason),
-        **extra,
-    }
-    if new.merged_from:
-        derived["merged_from"] = new.merged_from
-    return _splice(wire(new.event), derived)
-
-
-def _revision(header: Header, number: int, reason: str | None) -> dict[str, Any]:
-    revision = {
-        "number": number, "position": header.position, "recorded_at": header.recorded_at, "author": header.author,
-        "type": header.type,
-    }
-    return revision if reason is None else {**revision, "reason": reason}
-
-
-def _splice(body: bytes, more: dict[str, Any]) -> bytes:
-    """Add members to an encoded, non-empty JSON object."""
-    return body[:-1] + b"," + msgspec.json.encode(more)[1:]
-
-
-def event_of(body: dict[str, Any]) -> Event:
-    """Take the event out of an answer's body."""
-    return convert({name: value for name, value in body.items() if name not in EXTRAS}, Event)
-
-
-def _known(id_: str | None) -> str:
-    if id_ is None:
-        raise Corrupt("a record without the id of what it describes")
-    return id_
-
-
-def _words(event: Event, found: Iterable[fold.Lane]) -> str:
-    texts = [event.title, event.summary or "", event.place.name if event.place else ""]
-    for translation in event.translations.values():
-        texts += [translation.title, translation.summary or ""]
-    texts += [lane.facet.partition("/")[2].replace("-", " ") for lane in found if not lane.facet.startswith("source/")]
-    return " ".join(filter(None, texts))
-
-
-def folded(text: str) -> str:
-    """Fold case and accents, so that Zelenský finds zelensky."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in plain if not unicodedata.combining(character))
+__all__ = [
+    "ERASED", "EXTRAS", "MERGED", "OPEN", "RETRACTED", "SHOWN", "Current", "Projector", "event_of", "folded", "no_log",
+]

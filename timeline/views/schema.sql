@@ -31,7 +31,7 @@ CREATE TABLE event (                              -- one row for each version of
     sequence INTEGER NOT NULL,
     kind     TEXT NOT NULL,
     status   TEXT NOT NULL,
-    hidden   INTEGER NOT NULL,                    -- 0 shown, 1 retracted, 2 merged into another
+    hidden   INTEGER NOT NULL,                    -- 0 shown, 1 retracted, 2 merged into another, 3 erased
     body     TEXT NOT NULL                        -- JSON as the API gives it
 ) STRICT;
 CREATE INDEX event_id ON event (id, since);

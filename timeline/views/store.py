@@ -3,10 +3,13 @@
 The file's name carries the schema version, so an upgrade builds the new file beside the old one. A rebuild goes into a
 file of its own and is swapped in by a rename when it is complete: readers see the old views until then, and a rebuild
 that is interrupted leaves nothing but a file that the next one removes. Deleting the views is always safe.
+
+Views hold content, so what is erased from the log must go from here too, and from files of older versions beside.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -17,13 +20,15 @@ from typing import Final
 
 from timeline.connections import Readers, open_writer
 from timeline.log import Record
+from timeline.log.purging import cut, rewrite
 from timeline.records import AnyFact
-from timeline.views.projector import Projector
+from timeline.views.projector import Projector, no_log
 
 VERSION: Final = 2
 """Raise it with any change of schema.sql or of the fold: old files are then left aside and new ones built."""
 
 FLUSH_EVERY: Final = 2_000
+Read = Callable[[int], Record | None]
 
 
 def views_path(log_path: Path) -> Path:
@@ -34,16 +39,19 @@ def views_path(log_path: Path) -> Path:
 class Views:
     """The writing side of a views file, for the one process that writes the log."""
 
-    def __init__(self, path: Path, origin: str) -> None:
-        """Open the file, making it anew if it is not there, not of this log, or damaged."""
+    def __init__(self, path: Path, origin: str, read: Read = no_log) -> None:
+        """Open the file, making it anew if it is not there, not of this log, or damaged.
+
+        `read` gives a record of the log by its position: what an erasure changes is folded anew from there.
+        """
         self.path = path
         self.origin = origin
         try:
-            self._connection, self.projector = _open(path, origin)
+            self._connection, self.projector = _open(path, origin, read)
         except (sqlite3.DatabaseError, LookupError):
             remove(path)
             _make(path, origin)
-            self._connection, self.projector = _open(path, origin)
+            self._connection, self.projector = _open(path, origin, read)
 
     def matches(self, header_at: Callable[[int], bytes | None]) -> bool:
         """Whether these views were folded from a prefix of the log at hand (and not of a file it has replaced)."""
@@ -118,16 +126,24 @@ class Views:
         """Checkpoint the WAL less often while much is written."""
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {20_000 if active else 1_000}")
 
+    def rewrite(self) -> bool:
+        """Write the file anew and remove older ones, so that no copy of what was erased is kept; False: try again."""
+        for older in outdated(self.path):
+            remove(older)
+        return rewrite(self._connection)
+
+    def cut(self, seconds: float) -> bool:
+        """Empty the WAL; False while somebody reads from it."""
+        return cut(self._connection, seconds)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
 
-_INDEXES: Final = ("event_id", "event_order", "lane_order", "thing_id")
-
-
 def rebuild(
-    path: Path, origin: str, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None
+    path: Path, origin: str, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None,
+    read: Read = no_log,
 ) -> int:
     """Build the views anew beside the old file and swap them in. Gives the position they reach.
 
@@ -135,7 +151,7 @@ def rebuild(
     """
     fresh = path.with_name(f"{path.name}.new")
     remove(fresh)
-    views = Views(fresh, origin)
+    views = Views(fresh, origin, read)
     try:
         connection = views.connection
         connection.execute("PRAGMA synchronous = OFF")
@@ -164,18 +180,26 @@ def remove(path: Path, *, keep_main: bool = False) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
+def outdated(path: Path) -> list[Path]:
+    """Find the views files of other versions beside this one, and what interrupted rebuilds left."""
+    stem = path.name.rpartition(".views-v")[0]
+    pattern = re.compile(rf"{re.escape(stem)}\.views-v\d+\.db(\.new)?")
+    return [file for file in path.parent.iterdir() if pattern.fullmatch(file.name) and file.name != path.name]
+
+
 def readers(path: Path) -> Readers:
     """Give read-only connections to a views file, one a thread."""
     return Readers(path)
 
 
-def _open(path: Path, origin: str) -> tuple[sqlite3.Connection, Projector]:
+def _open(path: Path, origin: str, read: Read) -> tuple[sqlite3.Connection, Projector]:
     """Open the views of this log; `LookupError` where they are another log's."""
     connection = open_writer(path, synchronous="NORMAL")
     try:
         if connection.execute("SELECT origin FROM state").fetchone() != (origin,):
             raise LookupError(origin)
-        return connection, Projector(connection)
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection, Projector(connection, read)
     except BaseException:
         connection.close()
         raise

@@ -49,7 +49,7 @@ class Page:
 
 
 @dataclass(slots=True)
-class _Sheet:
+class Sheet:
     """A page being made: the question, the scene, and where assets are."""
 
     path: str
@@ -95,7 +95,7 @@ def render(template: str, asset: Asset, lang: str, **members: object) -> str:
 
 def timeline_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
     """Render ``GET /``: the events a question means, with the form to ask it; 400 where a parameter is wrong."""
-    sheet = _sheet(timeline, "/", parameters, BY_NAME, asset, languages)
+    sheet = open_sheet(timeline, "/", parameters, BY_NAME, asset, languages)
     listed = _listed(timeline, sheet)
     title = sheet.scene.t("site")
     names = sheet.asked.query.actors
@@ -108,7 +108,7 @@ def timeline_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, langua
 def event_page(timeline: Timeline, event_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()
                ) -> Page:
     """Render ``GET /events/{id}``: everything about one event, its history and its answers; 404 with what is near."""
-    sheet = _sheet(timeline, f"/events/{event_id}", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, f"/events/{event_id}", parameters, ONE, asset, languages)
     position = sheet.asked.position
     try:
         body = timeline.event(event_id, position)
@@ -128,7 +128,7 @@ def actor_page(timeline: Timeline, actor_id: str, parameters: Pairs, *, asset: A
     """Render ``GET /actors/{id}``: who it is, and its events; parameters as for ``/``."""
     extra = [("actor", actor_id)]
     known = [name for name in BY_NAME if name != "actor"]
-    sheet = _sheet(timeline, f"/actors/{actor_id}", parameters, known, asset, languages)
+    sheet = open_sheet(timeline, f"/actors/{actor_id}", parameters, known, asset, languages)
     try:
         actor = timeline.actor(actor_id, sheet.asked.position)
     except NotFound as error:
@@ -149,7 +149,7 @@ def actor_page(timeline: Timeline, actor_id: str, parameters: Pairs, *, asset: A
 def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()
                ) -> Page:
     """Render ``GET /topics/{id}``: who stood where, in order, with changes of stance marked; 404 for an unknown one."""
-    sheet = _sheet(timeline, f"/topics/{topic_id}", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, f"/topics/{topic_id}", parameters, ONE, asset, languages)
     scene, asked = sheet.scene, sheet.asked
     if not timeline.reader().facet_ids([f"topic/{topic_id}"]):
         return _missing(NotFound(f"there is no topic {topic_id}"), sheet)
@@ -163,7 +163,7 @@ def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: A
 
 def actors_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
     """Render ``GET /actors``: every actor (up to 500), by name, with the number of its events."""
-    sheet = _sheet(timeline, "/actors", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, "/actors", parameters, ONE, asset, languages)
     scene, known = sheet.scene, choices(timeline, sheet.asked.position)
     named = sorted(known.actors, key=lambda actor: scene.lookup.named(actor).casefold())
     items = [_listed_actor(scene, actor, known.actor_counts.get(actor.id)) for actor in named]
@@ -172,7 +172,7 @@ def actors_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, language
 
 def topics_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
     """Render ``GET /topics``: every topic, with the number of its events."""
-    sheet = _sheet(timeline, "/topics", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, "/topics", parameters, ONE, asset, languages)
     counts = choices(timeline, sheet.asked.position).topic_counts
     items = [{**sheet.scene.topic(topic), "kind": "", "count": count} for topic, count in counts.items()]
     return sheet.page("index.html", sheet.scene.t("topics"), items=sorted(items, key=lambda item: item["name"]))
@@ -184,8 +184,9 @@ def problem_page(status: int, title: str, detail: str, lang: str, asset: Asset) 
     return Page(status, html, 0, final=False)
 
 
-def _sheet(timeline: Timeline, path: str, parameters: Pairs, known: Sequence[str] | Mapping[str, object],
-           asset: Asset, languages: Sequence[str]) -> _Sheet:
+def open_sheet(timeline: Timeline, path: str, parameters: Pairs, known: Sequence[str] | Mapping[str, object],
+               asset: Asset, languages: Sequence[str]) -> Sheet:
+    """Begin a page: read what is asked, and choose the language."""
     asked = read(timeline, parameters, known)
     preferred = [asked.query.lang] if asked.query.lang else []
     tags = [tag for tag in (*preferred, *languages) if tag]
@@ -193,7 +194,7 @@ def _sheet(timeline: Timeline, path: str, parameters: Pairs, known: Sequence[str
     lang = next((tag for tag in wanted if tag in LANGUAGES), "en")
     wanted = wanted or ["en"]
     lookup = Lookup(timeline, asked.position, wanted, asked.query.reported_by)
-    return _Sheet(path, asked, Scene(lang, wanted, words(lang), lookup, asked.kept()), asset, timeline.position)
+    return Sheet(path, asked, Scene(lang, wanted, words(lang), lookup, asked.kept()), asset, timeline.position)
 
 
 def _see_also(scene: Scene, asked: Asked) -> list[View]:
@@ -206,11 +207,11 @@ def _see_also(scene: Scene, asked: Asked) -> list[View]:
     return found
 
 
-def _missing(error: NotFound, sheet: _Sheet) -> Page:
+def _missing(error: NotFound, sheet: Sheet) -> Page:
     return sheet.page("problem.html", sheet.scene.t("not-found"), status=404, detail=error.detail)
 
 
-def _listed(timeline: Timeline, sheet: _Sheet) -> View:
+def _listed(timeline: Timeline, sheet: Sheet) -> View:
     """Give a page of events in groups, with the links around it."""
     asked, scene = sheet.asked, sheet.scene
     query = pinned(asked.query, asked.position)
@@ -231,7 +232,7 @@ def _listed(timeline: Timeline, sheet: _Sheet) -> View:
     }
 
 
-def _pair(name: str, sheet: _Sheet) -> list[Pair]:
+def _pair(name: str, sheet: Sheet) -> list[Pair]:
     """Give the parameters that the path of the page stands for."""
     return [(name, value) for value in sheet.asked.query.actors] if sheet.path != "/" else []
 
