@@ -335,6 +335,10 @@ def actor(values):
     values["snapshot"]["actors"][0]["name"] = "Nobody"
 
 
+def actor_gone(values):
+    values["snapshot"]["actors"] = []
+
+
 def forged_commitment(values):
     """A body with a commitment that opens, in a header that is not the one in the log."""
     line = values["records"][2]
@@ -367,6 +371,7 @@ def header_gone(values):
     (signature, "checkpoint", "the signature does not hold"),
     (size, "checkpoint", "the signature does not hold"),
     (actor, "entries", "actor ann is not described so"),
+    (actor_gone, "entries", "not those that the events name"),
     (forged_commitment, "tree", "do not give the checkpoint's root"),
     (header_moved, "tree", "not the one of that position"),
     (header_gone, "tree", "one was left out or added"),
@@ -375,6 +380,15 @@ def test_each_way_of_bending_a_bundle_has_its_own_verdict(published, bend, check
     report = bent(published, "headers", bend)
     assert report.verdict == "failed"
     assert reason in dict(failed(report))[check], failed(report)
+
+
+def test_an_older_description_of_an_actor_is_refused():
+    with story() as timeline:
+        old = freeze(timeline, parse_query([("actor", "ann")]))
+        timeline.describe_actor(id="ann", kind="person", name="Ann B.")
+        new = freeze(timeline, parse_query([("actor", "ann")]))
+        stale = msgspec.structs.replace(new, actors=old.actors)
+        assert "described anew" in dict(failed(verify_bundle(make_bundle(timeline, stale, None))))["entries"]
 
 
 def test_every_flipped_character_of_a_bundle_is_noticed(published):

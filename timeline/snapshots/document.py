@@ -7,7 +7,7 @@ say. The same log, question and size give the same bytes on any machine for ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
@@ -84,6 +84,19 @@ def manifest(log: LogAt, query: dict[str, Any], formed: Sequence[tuple[str, list
     }
 
 
+def named(entries: Iterable[Entry]) -> tuple[set[str], set[str]]:
+    """Give the actors and sources that entries name."""
+    actors: set[str] = set()
+    sources: set[str] = set()
+    for entry in entries:
+        event = entry.event
+        for part in event.get("actors", ()):
+            actors.update(filter(None, (part["id"], part.get("on_behalf_of"))))
+        actors.update(stance["actor"] for stance in event.get("stances", ()))
+        sources.update(citation["source"] for citation in event.get("citations", ()))
+    return actors, sources
+
+
 def digest(data: bytes) -> str:
     """Give the SHA-256 of bytes, in hexadecimal."""
     return sha256(data).hexdigest()
@@ -116,4 +129,5 @@ def decode_snapshot(data: bytes) -> Snapshot:
     return snapshot
 
 
-__all__ = ["FORMAT", "MEDIA_TYPE", "PROJECTOR", "Entry", "LogAt", "Snapshot", "decode_snapshot", "digest", "manifest"]
+__all__ = ["FORMAT", "MEDIA_TYPE", "PROJECTOR", "Entry", "LogAt", "Snapshot", "decode_snapshot", "digest", "manifest",
+           "named"]

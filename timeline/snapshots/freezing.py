@@ -14,7 +14,7 @@ import msgspec
 from timeline.errors import Invalid
 from timeline.query import MAX_LIMIT, Query
 from timeline.records import plain
-from timeline.snapshots.document import FORMAT, PROJECTOR, Entry, LogAt, Snapshot
+from timeline.snapshots.document import FORMAT, PROJECTOR, Entry, LogAt, Snapshot, named
 from timeline.snapshots.question import normal_form, question
 from timeline.views.projector import event_of
 from timeline.views.reader import Reader
@@ -61,7 +61,7 @@ def assemble(timeline: Freezable, form: dict[str, Any], size: int, formed: Seque
     """Put the snapshot of a manifest together: each event as the last of its records left it."""
     reader = timeline.reader()
     entries = [_entry(reader, event, positions) for event, positions in formed]
-    actors, sources = _named(entries)
+    actors, sources = named(entries)
     return Snapshot(
         actors=_things(reader, "actor", actors, size), entries=entries, format=FORMAT,
         log=LogAt(timeline.origin, timeline.root_at(size).hex(), size), projector=PROJECTOR, query=form,
@@ -108,19 +108,6 @@ def _entry(reader: Reader, event: str, positions: list[int]) -> Entry:
 
 def _is_gone(body: dict[str, Any]) -> bool:
     return "body" in body.get("erased", {}).get("parts", ())
-
-
-def _named(entries: Iterable[Entry]) -> tuple[set[str], set[str]]:
-    """Give the actors and sources that entries name."""
-    actors: set[str] = set()
-    sources: set[str] = set()
-    for entry in entries:
-        event = entry.event
-        for part in event.get("actors", ()):
-            actors.update(filter(None, (part["id"], part.get("on_behalf_of"))))
-        actors.update(stance["actor"] for stance in event.get("stances", ()))
-        sources.update(citation["source"] for citation in event.get("citations", ()))
-    return actors, sources
 
 
 def _things(reader: Reader, type_: str, ids: Iterable[str], size: int) -> list[dict[str, Any]]:

@@ -6,34 +6,28 @@ was proved to be in the log. Each check has a verdict of its own, and says what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from timeline import merkle
 from timeline.edtf import iso
 from timeline.errors import TimelineError
-from timeline.log import Header, Part, Record, commitment, decode_header, encode_header
-from timeline.merkle import ProofError, leaf_hash
-from timeline.parts import BODY, QUOTES, TEXT
+from timeline.log import Header
+from timeline.parts import BODY
 from timeline.query import Query
-from timeline.records import PartErased, SnapshotPublished, canonical, restore
+from timeline.records import SnapshotPublished, canonical, restore
 from timeline.snapshots.bundle import Bundle
-from timeline.snapshots.document import FORMAT, PROJECTOR, Entry, digest
+from timeline.snapshots.document import FORMAT, PROJECTOR, Entry, digest, named
+from timeline.snapshots.evidence import Evidence, Refused
 from timeline.snapshots.membership import Seen, candidates, events_in, expected, members_in
 from timeline.snapshots.question import question
 from timeline.snapshots.replay import Replay
 from timeline.snapshots.report import Check, Report
 from timeline.snapshots.standing import Members
-from timeline.tlog import Checkpoint, NoteError, Verifier, open_note, parse_note
-from timeline.tlog.text import parse_hash
+from timeline.tlog import NoteError
 
 ORDER: Final = ("form", "id", "content", "checkpoint", "tree", "parts", "entries", "complete", "published")
-
-
-class Refused(Exception):
-    """A check failed; the sentence says how."""
 
 
 def verify_bundle(bundle: Bundle, *, id_: str | None = None, vkey: str | None = None) -> Report:
@@ -44,20 +38,16 @@ def verify_bundle(bundle: Bundle, *, id_: str | None = None, vkey: str | None = 
     return _Verification(bundle, id_, vkey).run()
 
 
-class _Verification:
-    """One pass over a bundle; what one check proves, the next ones build on."""
+class _Verification(Evidence):
+    """One pass over a bundle: what its evidence proves, and what follows for the snapshot."""
 
     def __init__(self, bundle: Bundle, id_: str | None, vkey: str | None) -> None:
-        self._bundle = bundle
+        super().__init__(bundle, vkey)
         self._wanted = id_
-        self._vkey = vkey
-        self._snapshot = bundle.snapshot
-        self._checkpoint: Checkpoint | None = None
-        self._headers: dict[int, Header] = {}
-        self._records: dict[int, Record] = {}
         self._replay = Replay()
         self._query: Query = Query()
         self._seen: dict[str, Seen] = {}
+        self._described: dict[str, int] = {}
         self._members: Members = {}
         self._published: SnapshotPublished | None = None
 
@@ -67,7 +57,7 @@ class _Verification:
         except Refused as refused:
             return Report("that cannot be read", (Check("form", "failed", str(refused)),))
         stages: tuple[tuple[str, Callable[[], Check]], ...] = (
-            ("checkpoint", self._check_checkpoint), ("tree", self._check_tree), ("parts", self._check_parts),
+            ("checkpoint", self._check_checkpoint), ("tree", self._check_tree), ("parts", self._check_opened),
             ("id", self._check_id), ("content", self._check_content), ("entries", self._check_entries),
             ("complete", self._check_complete), ("published", self._check_published),
         )
@@ -98,145 +88,19 @@ class _Verification:
         return Check("form", "ok", f"{len(made.entries)} events at position {made.log.size} of {made.log.origin}, in "
                                    "canonical form")
 
-    # ------------------------------------------------------------------ the log's word
-
-    def _check_checkpoint(self) -> Check:
-        text = self._bundle.checkpoint
-        try:
-            note = parse_note(text, unsigned=True)
-            self._checkpoint = found = Checkpoint.parse(note.text)
-        except NoteError as error:
-            raise Refused(f"the checkpoint cannot be read: {error}") from None
-        if found.origin != self._snapshot.log.origin:
-            raise Refused(f"the checkpoint is of {found.origin}, the snapshot of {self._snapshot.log.origin}")
-        told = f"size {found.size}, root {found.root.hex()[:16]}…"
-        if self._vkey is not None:
-            _signed(text, self._vkey)
-            return Check("checkpoint", "ok", f"{told}, signed by the key given")
-        if not note.unverified:
-            return Check("checkpoint", "unknown", f"{told}: not signed, the log has no key; compare the root with one "
-                                                  "kept elsewhere")
-        if self._bundle.key is None:
-            return Check("checkpoint", "unknown", f"{told}: signed, but the key was not given (--key)")
-        _signed(text, self._bundle.key)
-        return Check("checkpoint", "unknown", f"{told}: signed by the key in the bundle; give the key you know (--key) "
-                                              "to be sure whose it is")
-
-    def _check_tree(self) -> Check:
-        checkpoint = self._checkpoint
-        if checkpoint is None:
-            raise Refused("without a checkpoint nothing can be proved")
-        if self._bundle.evidence == "headers":
-            return self._whole_tree(checkpoint)
-        return self._proved(checkpoint)
-
-    def _whole_tree(self, checkpoint: Checkpoint) -> Check:
-        """Compute both roots from all the headers."""
-        headers, size = self._bundle.headers, self._snapshot.log.size
-        if len(headers) != checkpoint.size:
-            raise Refused(f"{len(headers)} headers for a log of {checkpoint.size}: one was left out or added")
-        edge = merkle.Frontier()
-        root = edge.root() if size == 0 else b""
-        for position, text in enumerate(headers, 1):
-            self._take_header(position, text)
-            edge.append(leaf_hash(text.encode()))
-            if position == size:
-                root = edge.root()
-        if edge.root() != checkpoint.root:
-            raise Refused("the headers do not give the checkpoint's root: one was altered, left out, added or moved")
-        self._compare_root(root)
-        for line in self._bundle.records:
-            if line.header is not None:
-                raise Refused(f"the header of position {line.position} is there twice")
-        return Check("tree", "ok", f"all {len(headers)} headers give the root")
-
-    def _proved(self, checkpoint: Checkpoint) -> Check:
-        """Prove the headers that are there, and that the checkpoint's log extends the snapshot's."""
-        leaves = {}
-        for line in self._bundle.records:
-            if line.header is None:
-                raise Refused(f"the header of position {line.position} is not there")
-            self._take_header(line.position, line.header)
-            leaves[line.position - 1] = leaf_hash(line.header.encode())
-        try:
-            if leaves and merkle.root_from_multiproof(leaves, checkpoint.size, _hashes(self._bundle.proof)) != (
-                    checkpoint.root):
-                raise Refused("the records do not lead to the checkpoint's root: one was altered, left out or added")
-        except ProofError as error:
-            raise Refused(f"the proof does not fit the records: {error}") from None
-        self._check_extends(checkpoint)
-        return Check("tree", "ok", f"{len(leaves)} records are proved to be in the log of {checkpoint.size}")
-
-    def _check_extends(self, checkpoint: Checkpoint) -> None:
-        log = self._snapshot.log
-        if log.size == checkpoint.size:
-            self._compare_root(checkpoint.root)
-        elif not log.size:
-            self._compare_root(merkle.EMPTY)
-        else:
-            proof = _hashes(self._bundle.consistency)
-            try:
-                merkle.verify_consistency(log.size, checkpoint.size, proof, bytes.fromhex(log.root), checkpoint.root)
-            except ProofError as error:
-                raise Refused(f"the checkpoint's log does not extend the snapshot's: {error}") from None
-
-    def _compare_root(self, root: bytes) -> None:
-        if root.hex() != self._snapshot.log.root:
-            raise Refused("the snapshot names another root than the log had at its size")
-
-    def _take_header(self, position: int, text: str) -> None:
-        header = decode_header(text.encode())
-        if header.position != position or encode_header(header) != text.encode():
-            raise Refused(f"the header at position {position} is not the one of that position, or not canonical")
-        self._headers[position] = header
-
-    def _check_parts(self) -> Check:
-        count = 0
-        for line in self._bundle.records:
-            header = self._headers.get(line.position)
-            if header is None or line.position in self._records:
-                raise Refused(f"the record at position {line.position} has no header, or is there twice")
-            parts = tuple(Part(part.name, _salt(part.salt), part.data.encode()) for part in line.parts)
-            promised = dict(header.parts)
-            for part in parts:
-                if promised.pop(part.name, None) != commitment(part.salt, part.data):
-                    raise Refused(f"part {part.name} at position {line.position} is not what was committed to")
-                count += 1
-            self._records[line.position] = Record(line.position, b"", parts, tuple(line.erased), header)
-        self._check_missing()
+    def _check_opened(self) -> Check:
+        """Open the parts, and fold what they say."""
+        check = self._check_parts()
         self._replay_all()
-        return Check("parts", "ok", f"{count} parts open the commitments in their headers")
-
-    def _check_missing(self) -> None:
-        """Tell what was erased, which a record of the log declares, from what is merely gone."""
-        declared = set(self._declared())
-        for position, record in self._records.items():
-            there = {part.name for part in record.parts}
-            absent = {name for name, _ in record.header.parts} - there
-            gone = absent - {TEXT}
-            undeclared = {name for name in gone if (position, name) not in declared}
-            if undeclared and self._needed(position):
-                raise Refused(f"part {min(undeclared)} at position {position} is missing; no erasure is declared")
-            if set(record.erased) - absent or set(record.erased) & undeclared:
-                raise Refused(f"a part at position {position} is called erased, and is there, or no record declares it")
-
-    def _declared(self) -> Iterator[tuple[int, str]]:
-        """Give what the records of erasure that are here declare erased: (position, part)."""
-        for record in self._records.values():
-            if record.header.type == "part.erased":
-                change = restore(record.header.type, record.header.v, record.part(BODY))
-                if isinstance(change, PartErased):
-                    names = (change.part, QUOTES) if change.part == BODY else (change.part,)
-                    yield from ((position, name) for position in change.records for name in names)
-
-    def _needed(self, position: int) -> bool:
-        return position <= self._snapshot.log.size or position == self._bundle.published
+        return check
 
     def _replay_all(self) -> None:
         size = self._snapshot.log.size
         self._query = question(self._snapshot.query, size)
         past = [self._headers[position] for position in sorted(self._headers) if position <= size]
         self._seen = events_in(past)
+        self._described = {header.streams[0][0]: header.position for header in past
+                           if header.type.endswith(".described")}
         self._members = members_in(past, self._query)
         for position in sorted(self._records):
             if position <= size:
@@ -302,8 +166,12 @@ class _Verification:
         raise Refused(f"event {event} was not changed at position {positions[-1]}")
 
     def _check_things(self) -> None:
-        for type_, shown in (("actor", self._snapshot.actors), ("source", self._snapshot.sources)):
+        for type_, shown, wanted in zip(("actor", "source"), (self._snapshot.actors, self._snapshot.sources),
+                                        named(self._snapshot.entries), strict=True):
+            if [thing["id"] for thing in shown] != sorted(wanted):
+                raise Refused(f"the {type_}s are not those that the events name")
             for thing in shown:
+                self._check_newest(type_, thing)
                 described = self._replay.things.get((type_, thing["id"]), [])
                 position = thing["revision"]["position"]
                 again = next((each.shown() for each in described if each.header.position == position), None)
@@ -311,6 +179,12 @@ class _Verification:
                     continue
                 if again is None or canonical(again) != canonical(thing):
                     raise Refused(f"{type_} {thing['id']} is not described so at position {position}")
+
+    def _check_newest(self, type_: str, thing: dict[str, Any]) -> None:
+        """Check that no younger description was passed over, as far as headers tell."""
+        newest = self._described.get(f"{type_}/{thing['id']}", 0)
+        if newest > thing["revision"]["position"]:
+            raise Refused(f"{type_} {thing['id']} was described anew at position {newest}")
 
     def _is_bare(self, type_: str, thing: dict[str, Any]) -> bool:
         """Whether an actor or source lost its body, and says nothing but who was described, when and by whom."""
@@ -422,24 +296,7 @@ class _Verification:
         return found
 
 
-def _signed(note: str, vkey: str) -> None:
-    """Check the signature, or refuse."""
-    try:
-        open_note(note, [Verifier.parse(vkey)])
-    except NoteError as error:
-        raise Refused(f"the signature does not hold: {error}") from None
 
-
-def _hashes(texts: Sequence[str]) -> list[bytes]:
-    return [parse_hash(text, "a hash of a proof") for text in texts]
-
-
-def _salt(text: str) -> bytes:
-    """Read a salt in its one form: lower-case hexadecimal."""
-    salt = bytes.fromhex(text)
-    if salt.hex() != text:
-        raise Refused("a salt is not in lower-case hexadecimal")
-    return salt
 
 
 def _bound(seconds: int | None) -> str | None:

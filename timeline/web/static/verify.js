@@ -374,6 +374,20 @@ function contentOf(parts) {
 const idOf = (header) => header.streams[0][0].replace(/^[^/]*\//, "");
 const isEvent = (name) => name.startsWith("event/");
 
+/** Give the ids of the actors and of the sources that entries name. */
+function namedBy(entries) {
+  const actors = new Set(), sources = new Set();
+  for (const { event } of entries) {
+    for (const part of event.actors ?? []) {
+      actors.add(part.id);
+      if (part.on_behalf_of !== undefined) actors.add(part.on_behalf_of);
+    }
+    for (const { actor } of event.stances ?? []) actors.add(actor);
+    for (const { source } of event.citations ?? []) sources.add(source);
+  }
+  return [actors, sources];
+}
+
 class Replay {
   events = new Map();
   things = new Map();
@@ -755,6 +769,8 @@ class Verification {
     this.all = sorted(this.headers.keys()).map((position) => this.headers.get(position));
     const past = this.all.filter((header) => header.position <= size);
     this.seen = eventsIn(past);
+    this.described = new Map(past.filter(({ type }) => type.endsWith(".described"))
+      .map(({ streams, position }) => [streams[0][0], position]));
     this.members = membersIn(past, this.question);
     for (const header of past) {
       const record = this.records.get(header.position);
@@ -795,8 +811,9 @@ class Verification {
         .find((name) => shown[name] === undefined || made[name] === undefined || !same(shown[name], made[name]));
       if (wrong !== undefined) refuse(`event ${id} does not follow from its records: ${wrong} is not what they say`);
     }
-    this.things("actor", this.snapshot.actors);
-    this.things("source", this.snapshot.sources);
+    const [actors, sources] = namedBy(this.snapshot.entries);
+    this.things("actor", this.snapshot.actors, actors);
+    this.things("source", this.snapshot.sources, sources);
     const lost = gone ? `; ${gone} were erased, and are known by their headers only` : "";
     return ["ok", `${this.snapshot.entries.length - gone} events follow from their records${lost}`];
   }
@@ -815,9 +832,11 @@ class Verification {
     }
   }
 
-  things(type, shown) {
+  things(type, shown, wanted) {
+    if (!same(shown.map(({ id }) => id), [...wanted].sort())) refuse(`the ${type}s are not those that the events name`);
     for (const thing of shown) {
-      const { position } = thing.revision;
+      const { position } = thing.revision, newest = this.described.get(`${type}/${thing.id}`) ?? 0;
+      if (newest > position) refuse(`${type} ${thing.id} was described anew at position ${newest}`);
       const found = this.replay.things.get(`${type}/${thing.id}`)?.find((each) => each.header.position === position);
       const { author, recorded_at } = this.headers.get(position) ?? {};
       const revision = { author, position, recorded_at };
