@@ -88,11 +88,9 @@ class Replay:
 
         """
         header = record.header
-        if BODY in record.erased:
-            self.gone.add(header.streams[0][0].partition("/")[2])
-            return
-        if any(name.startswith("event/") and name[6:] in self.gone for name, _, _ in header.streams):
-            self.gone.update(name[6:] for name, _, _ in header.streams[:1])
+        events = [name[6:] for name, _, _ in header.streams if name.startswith("event/")]
+        if BODY in record.erased or not self.gone.isdisjoint(events):
+            self.gone.update(events[:1])
             return
         try:
             self._fold(header, restore(header.type, header.v, join(record.contents())))

@@ -394,9 +394,10 @@ class Replay {
   gone = new Set();
 
   apply(header, record) {
-    if (record.erased.includes("body")) return this.gone.add(idOf(header));
-    const lost = header.streams.some(([name]) => isEvent(name) && this.gone.has(name.slice(6)));
-    if (lost) return this.gone.add(idOf(header));
+    const events = header.streams.map(([name]) => name).filter(isEvent).map((name) => name.slice(6));
+    if (record.erased.includes("body") || events.some((id) => this.gone.has(id))) {
+      return events.slice(0, 1).forEach((id) => this.gone.add(id));
+    }
     if (header.v !== 1) refuse(`record type ${header.type}.v${header.v} is newer than this page`);
     const body = contentOf(record.parts);
     switch (header.type) {
