@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -34,7 +34,7 @@ from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
 from timeline.proving import Proving
 from timeline.reading import Answer, Reading
-from timeline.records import AnyChange, SnapshotPublished, convert_change
+from timeline.records import AnyChange, PartErased, SnapshotPublished, convert, convert_change
 from timeline.views.reader import Heads, Reader
 from timeline.views.store import Views, readers, rebuild, remove, views_path
 from timeline.writer import Appended, Request, Writer
@@ -71,6 +71,7 @@ class Timeline(Reading, Proving):
         self._heads = Reader(self._readers.get()).heads()
         self._listeners: list[Callable[[int], None]] = []
         self._writer = Writer(self._log, self._views, self._advanced)
+        self._writer.purge()  # what an interrupted erasure left
 
     @classmethod
     def open(
@@ -98,17 +99,20 @@ class Timeline(Reading, Proving):
     def _open_views(self, progress: Progress) -> Views:
         """Open the views and fold what they have not seen; views of another log are built anew."""
         path = views_path(self.path)
-        views = Views(path, self._log.origin)
+        views = Views(path, self._log.origin, self._record)
         if not views.matches(self._header_at):
             views.close()
             remove(path)
-            views = Views(path, self._log.origin)
+            views = Views(path, self._log.origin, self._record)
         if views.position < self._log.head().size:
             views.catch_up(self._log.read(views.position), progress)
         return views
 
+    def _record(self, position: int) -> Record | None:
+        return next(self._log.read(position - 1, 1), None)
+
     def _header_at(self, position: int) -> bytes | None:
-        record = next(self._log.read(position - 1, 1), None)
+        record = self._record(position)
         return None if record is None else record.header_bytes
 
     def _advanced(self, _: int) -> None:
@@ -147,6 +151,34 @@ class Timeline(Reading, Proving):
     def publish(self, snapshot: SnapshotPublished, *, author: str | None = None) -> Appended:
         """Record that a snapshot was published (`timeline.snapshots.publish` makes it)."""
         return self._writer.submit(Request((snapshot,), author or self.author)).result()[0]
+
+    def erase(
+        self, id_: str, part: str, *, reason: str, of: Literal["event", "actor", "source"] = "event",
+        ground: str | None = None, author: str | None = None,
+    ) -> Appended:
+        """Erase a part of a thing, in all its revisions, for a lawful reason: bytes and salts are gone when it returns.
+
+        The log still verifies, and says what went and why. `position` is that of the record that declares it, `new` is
+        False where there was nothing left to erase. Whether the files are clean already, `is_purged` says.
+
+        Raises:
+            NotFound: there is nothing of that id.
+            Invalid: it has no such part.
+            Conflict: the event was merged into another, with which it goes.
+
+        """
+        values = {"type": "part.erased", "id": id_, "of": of, "part": part, "reason": reason, "ground": ground}
+        change = convert({name: value for name, value in values.items() if value is not None}, PartErased)
+        return self._writer.submit(Request((change,), author or self.author)).result()[0]
+
+    def undeclared(self) -> int:
+        """Give the first position with a part that is gone and that no record declares erased; 0 where none is."""
+        return self._log.undeclared()
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether no erased byte is left in the files; the next start tries again where a reader was in the way."""
+        return not self._log.unpurged
 
     def adopt(self, records: Sequence[tuple[Record, str | None, bytes | None]]) -> None:
         """Append records of another log unchanged, with their idempotency receipts (restoring an exported log)."""
@@ -312,7 +344,10 @@ def rebuild_views(path: str | Path, progress: Progress = _silent) -> int:
     """
     log = SqliteLog(path)
     try:
-        return rebuild(views_path(Path(path)), log.origin, log.read(), progress)
+        def read(position: int) -> Record | None:
+            return next(log.read(position - 1, 1), None)
+
+        return rebuild(views_path(Path(path)), log.origin, log.read(), progress, read)
     finally:
         log.close()
 

@@ -6,7 +6,7 @@ that state. It answers with a `Draft` to be sealed, or with nothing where the ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -17,8 +17,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from timeline import fold
+from timeline.erasures import merged_events, positions
 from timeline.errors import Conflict, Fault, Invalid, NotFound, VersionMismatch
-from timeline.log import BODY, Draft
+from timeline.log import BODY, Draft, Header
 from timeline.model import Actor, Citation, Event, Source, slugify
 from timeline.parts import TEXT, split
 from timeline.records import (
@@ -30,6 +31,7 @@ from timeline.records import (
     EventRetracted,
     EventRevised,
     EventsMerged,
+    PartErased,
     SnapshotPublished,
     SourceDescribed,
     convert,
@@ -49,6 +51,10 @@ class CurrentEvent(Protocol):
     revision: int
     hidden: int
     event: Event
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing but a tombstone is left."""
 
 
 class State(Protocol):
@@ -72,6 +78,9 @@ class State(Protocol):
     def published(self, snapshot_id: str) -> bool:
         """Whether a snapshot was published."""
 
+    def own_records(self, type_: str, id_: str) -> Sequence[tuple[Header, frozenset[str]]]:
+        """Headers of the committed records about a thing, with the parts that are still there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -83,7 +92,7 @@ class Decision:
     change: AnyFact | None
 
 
-def decide(change: AnyFact, state: State, author: str) -> Decision:
+def decide(change: AnyFact, state: State, author: str) -> Decision:  # noqa: PLR0911 - one for each type
     """Check a change against the state and say which record it becomes.
 
     Raises:
@@ -109,6 +118,8 @@ def decide(change: AnyFact, state: State, author: str) -> Decision:
             return _describe_source(change, state, author)
         case SnapshotPublished():
             return _publish(change, state, author)
+        case PartErased():
+            return _erase(change, state, author)
 
 
 def digest(change: AnyFact) -> bytes:
@@ -182,6 +193,8 @@ def _living(event_id: str, state: State, expected: int | None) -> CurrentEvent:
     if current is None:
         raise NotFound(f"there is no event {event_id}{_meant(event_id, state.near('event', event_id), '')}")
     _expect(expected, current.revision)
+    if current.is_erased:
+        raise Conflict(f"event {event_id} was erased: it no longer changes", id=event_id)
     if current.hidden != SHOWN:
         raise Conflict(f"event {event_id} was retracted or merged into another: it no longer changes", id=event_id)
     return current
@@ -389,3 +402,31 @@ def _publish(change: SnapshotPublished, state: State, author: str) -> Decision:
     draft = Draft(type=tag, version=VERSIONS[tag], author=author,  # type: ignore[arg-type, index]
                   streams=(f"snapshot/{change.id}", *change.streams), parts=((BODY, payload(stored)),))
     return Decision("snapshot", change.id, draft, stored)
+
+
+# ---------------------------------------------------------------------------------------------- erasures
+
+def _erase(change: PartErased, state: State, author: str) -> Decision:
+    """Declare parts of committed records erased. Headers then say that what lost its body stands nowhere."""
+    merged = merged_events(change.id, state) if change.of == "event" else []
+    records = positions(change, [change.id, *merged], state)
+    if not records:
+        return Decision(change.of, change.id, None, None)
+    stored = msgspec.structs.replace(change, records=records, key=None, expected=None)
+    tag = change.__struct_config__.tag
+    streams = (f"{change.of}/{change.id}", *(f"event/{name}" for name in merged))
+    draft = Draft(type=tag, version=VERSIONS[tag], author=author,  # type: ignore[arg-type, index]
+                  streams=streams, parts=((BODY, payload(stored)),))
+    current = state.event(change.id) if change.of == "event" else None
+    if current is not None and not current.is_erased:
+        draft = _standing(draft, current.event, gone=change.part == BODY)
+    return Decision(change.of, change.id, draft, stored)
+
+
+def _standing(draft: Draft, event: Event, *, gone: bool) -> Draft:
+    """Say in the header where the event stands after the erasure, or that it stands nowhere any more."""
+    streams = (*draft.streams, *sorted(fold.facets(event)))
+    return msgspec.structs.replace(
+        draft, streams=streams, left=tuple(sorted(streams)) if gone else (), kind=event.kind, status=event.status,
+        when=_safe(fold.happened(event)), about=_safe(fold.spoken_of(event)), sequence=event.sequence,
+    )

@@ -11,7 +11,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -21,15 +21,18 @@ import msgspec
 
 from timeline.decisions import Decision, decide, digest
 from timeline.errors import Busy, Conflict, TimelineError
-from timeline.log import Batch, Receipt, Record
+from timeline.log import ERASED_DIGEST, ERASURE, Batch, Header, Receipt, Record
 from timeline.log.sqlite import SqliteLog
-from timeline.records import ActorDescribed, AnyFact, EventRecorded, SnapshotPublished, SourceDescribed
+from timeline.records import ActorDescribed, AnyFact, EventRecorded, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
 from timeline.views.store import Views
 
 GROUP: Final = 512
 """Most requests in one commit."""
+
+PURGE: Final = 5.0
+"""Seconds an erasure waits for readers to let go of the files' past; they hold it for milliseconds."""
 
 WAITING: Final = 10_000
 """Most requests waiting; more are turned away rather than remembered without bound."""
@@ -65,7 +68,7 @@ class Writer:
     def __init__(self, log: SqliteLog, views: Views, after_commit: Callable[[int], None]) -> None:
         """Start the thread. `after_commit(position)` is called in it once records are visible."""
         self._log, self._views, self._after_commit = log, views, after_commit
-        self._state = _State(views)
+        self._state = _State(views, log)
         self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
         self._closing = False
         self._gate = threading.Lock()  # nothing is queued behind the end
@@ -116,7 +119,14 @@ class Writer:
             self._commit(_wanted(group))
 
     def _commit(self, group: list[Request]) -> None:
-        """Append a group: one durable commit, then tell everybody."""
+        """Append a group: one durable commit, then tell everybody. An erasure has a commit of its own."""
+        if any(map(_erases, group)):
+            for some in _apart(group):
+                if _erases(some[0]):
+                    self._commit_erasure(some[0])
+                else:
+                    self._commit(some)
+            return
         answers: list[tuple[Request, list[Appended] | BaseException]] = []
         before = self._log.size
         try:
@@ -134,6 +144,10 @@ class Writer:
                 return
             if self._log.size == before or not recovered:
                 answers = [(request, error) for request in group]
+        self._tell(answers)
+
+    def _tell(self, answers: Sequence[tuple[Request, list[Appended] | BaseException]]) -> None:
+        """Tell listeners and callers."""
         try:
             self._after_commit(self._views.position)
         finally:
@@ -142,6 +156,43 @@ class Writer:
                     request.done.set_exception(answer)
                 else:
                     request.done.set_result(answer)
+
+    def _commit_erasure(self, request: Request) -> None:
+        """Let the log go of what an erasure declares first; the views then fold what is left, as in a rebuild."""
+        answer: list[Appended] | BaseException
+        before = self._log.size
+        try:
+            self._catch_up()
+            with self._log.batch() as batch:
+                answer = self._erase(request, batch)
+            self._catch_up()
+            self.purge()
+        except BaseException as error:  # noqa: BLE001 - whatever went wrong, the caller must hear of it
+            answer = error
+            if self._recover() and self._log.size > before and not isinstance(error, TimelineError):
+                self.purge()
+        self._tell([(request, answer)])
+
+    def _erase(self, request: Request, batch: Batch) -> list[Appended]:
+        """Stage the one record of an erasure, decided here or adopted from another log."""
+        for record, key, content in request.adopt:
+            batch.adopt(record)
+            if key is not None and content is not None:
+                batch.remember(key, Receipt(content, record.position, record.position))
+            return [Appended("record", "", record.position, new=True)]
+        decision = decide(request.changes[0], self._state, request.author)
+        if decision.draft is None:
+            return [Appended(decision.type, decision.id, self._state.erased_at(decision.type, decision.id), new=False)]
+        return [Appended(decision.type, decision.id, batch.seal(decision.draft).position, new=True)]
+
+    def purge(self, seconds: float = PURGE) -> bool:
+        """Leave no erased byte in the files of log and views; False where a reader was in the way for too long."""
+        if not self._log.unpurged:
+            return True
+        done = self._log.rewrite() and self._views.rewrite() and self._log.cut(seconds) and self._views.cut(seconds)
+        if done:
+            self._log.purged()
+        return done
 
     def _recover(self) -> bool:
         """Take back in the views what did not enter the log and fold what did; say whether they now agree."""
@@ -235,6 +286,9 @@ class Writer:
     @staticmethod
     def _repeated(key: str, content: bytes, batch: Batch) -> Receipt | None:
         receipt = batch.receipt(key)
+        if receipt is not None and receipt.digest == ERASED_DIGEST:
+            raise Conflict("this idempotency key was used before, for something that was erased since",
+                           position=receipt.first)
         if receipt is not None and receipt.digest != content:
             raise Conflict("this idempotency key was used before, for something else: choose a new one",
                            position=receipt.first)
@@ -260,6 +314,27 @@ def _wanted(group: list[Request]) -> list[Request]:
     return [request for request in group if request.done.set_running_or_notify_cancel()]
 
 
+def _erases(request: Request) -> bool:
+    """Whether a request takes something away: it then is about nothing else."""
+    adopted = (record.header.type == ERASURE for record, _, _ in request.adopt)
+    return any(isinstance(change, PartErased) for change in request.changes) or any(adopted)
+
+
+def _apart(group: Sequence[Request]) -> Iterator[list[Request]]:
+    """Split a group so that each erasure is alone, in order."""
+    waiting: list[Request] = []
+    for request in group:
+        if _erases(request):
+            if waiting:
+                yield waiting
+            yield [request]
+            waiting = []
+        else:
+            waiting.append(request)
+    if waiting:
+        yield waiting
+
+
 def _owned(key: str, request: Request) -> str:
     """Make a key its author's own: two authors may use one. No author's name and no key has a line break."""
     return f"{request.author}\n{key}"
@@ -283,8 +358,9 @@ def _target(change: AnyFact) -> tuple[str, str | None]:
 class _State:
     """`timeline.decisions.State` over the views' writing connection: it sees its own batch."""
 
-    def __init__(self, views: Views) -> None:
+    def __init__(self, views: Views, log: SqliteLog) -> None:
         self._views = views
+        self._log = log
         self._reader = Reader(views.connection)
         self._known: set[tuple[str, str]] = set()
 
@@ -326,6 +402,24 @@ class _State:
     def published(self, snapshot_id: str) -> bool:
         """Whether a snapshot was published."""
         return self._reader.snapshot(snapshot_id) is not None
+
+    def own_records(self, type_: str, id_: str) -> list[tuple[Header, frozenset[str]]]:
+        """Give the headers of the records about a thing, oldest first, with the parts that are still there."""
+        stream = f"{type_}/{id_}"
+        _, position = self._log.stream_head(stream)
+        found = []
+        while position:
+            header = self._log.header(position)
+            gone = self._log.erased(position)
+            if header.streams[0][0] == stream or header.type == "events.merged":
+                found.append((header, frozenset(name for name, _ in header.parts if name not in gone)))
+            position = next(before for name, _, before in header.streams if name == stream)
+        return found[::-1]
+
+    def erased_at(self, type_: str, id_: str) -> int:
+        """Give the position of the last erasure of a thing, 0 where there is none."""
+        own = (header.position for header, _ in self.own_records(type_, id_) if header.type == ERASURE)
+        return max(own, default=0)
 
     def position_of(self, type_: str, id_: str) -> int:
         """Give the position that formed the present state of a thing."""

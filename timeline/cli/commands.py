@@ -7,6 +7,7 @@ import rich_click as click
 from timeline.cli.care import doctor, rebuild, verify
 from timeline.cli.changing import changes
 from timeline.cli.demo import demo
+from timeline.cli.erasing import erase
 from timeline.cli.keys import key
 from timeline.cli.proving import checkpoint, proof
 from timeline.cli.reading import export, history, show
@@ -17,7 +18,7 @@ from timeline.cli.writing import import_
 
 ALL = (
     demo, serve, import_, export, show, history, changes, snapshot, verify, checkpoint, proof, key, follow, witness,
-    rebuild, token, doctor, bench,
+    erase, rebuild, token, doctor, bench,
 )
 
 

@@ -113,6 +113,11 @@ class Remote:
         page = self.page([*pairs, ("limit", str(MAX_LIMIT))])
         return page.position, self.following(page)
 
+    def actor(self, actor_id: str, position: int) -> str:
+        """Give an actor's body as it stood at a position."""
+        path = f"/v1/actors/{quote(actor_id, safe='')}"
+        return self._request("GET", path, params={"at": position}).decode()
+
     def history(self, event_id: str) -> list[dict[str, Any]]:
         """Give every revision of an event."""
         content = self._request("GET", f"/v1/events/{quote(event_id, safe='')}/history")
@@ -193,6 +198,11 @@ class Remote:
     def snapshot(self, id_: str, format_: str) -> bytes:
         """Give a published snapshot: its ``bundle``, or its own bytes as ``json``."""
         return self._request("GET", f"/v1/snapshots/{quote(id_, safe='')}", params={"f": format_})
+
+    def erase(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Erase a part of a thing."""
+        done: dict[str, Any] = msgspec.json.decode(self._request("POST", "/v1/erasures", json=wanted))
+        return done
 
     def snapshots(self) -> list[dict[str, Any]]:
         """List the newest published snapshots."""

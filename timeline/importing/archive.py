@@ -1,7 +1,8 @@
 """A whole log as NDJSON: records with the exact bytes that were hashed, out and in again.
 
 One line a record: ``{"position":1,"header":"...","parts":[{"name":"body","salt":"<hex>","bytes":"..."}]}``, with the
-idempotency receipt that belongs to it alone, if there is one. Read into an empty log it gives the same Merkle root;
+idempotency receipt that belongs to it alone, if there is one, and what was erased of it (``{"body":120}``: by which
+record). Read into an empty log it gives the same Merkle root;
 read into a log it began as, it adds what is missing; any other log refuses it.
 """
 
@@ -14,9 +15,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from timeline.chronicle import Timeline
-from timeline.errors import Conflict, Fault, Invalid, Malformed, TimelineError
+from timeline.errors import Conflict, Corrupt, Fault, Invalid, Malformed, TimelineError
 from timeline.importing.rows import File
-from timeline.log import Part, Record
+from timeline.log import ERASURE, Part, Record
 from timeline.log.sqlite import LogFile
 
 BATCH = 500
@@ -46,6 +47,7 @@ class RecordLine(Struct, forbid_unknown_fields=True, omit_defaults=True):
     header: str
     parts: list[PartLine]
     receipt: ReceiptLine | None = None
+    erased: dict[str, int] = {}
 
 
 _decoder = msgspec.json.Decoder(RecordLine)
@@ -64,7 +66,8 @@ def write_log(log: LogFile) -> Iterator[bytes]:
                 receipt = ReceiptLine(waiting[1], waiting[2].hex())
             waiting = next(receipts, None)
         parts = [PartLine(part.name, part.salt.hex(), part.data.decode()) for part in record.parts]
-        yield _encode(RecordLine(record.position, record.header_bytes.decode(), parts, receipt)) + b"\n"
+        erased = dict(zip(record.erased, record.erased_by, strict=True))
+        yield _encode(RecordLine(record.position, record.header_bytes.decode(), parts, receipt, erased)) + b"\n"
 
 
 def _receipts(log: LogFile) -> Iterator[tuple[int, str, bytes]]:
@@ -94,12 +97,28 @@ def read_log(
             _same(next(held), record, file, number)
             there += 1
             continue
+        alone = _is_erasure(file, number, record)
+        if alone and batch:
+            count += _adopt(timeline, file, batch)
+            batch = []
         batch.append((number, item))
-        if len(batch) == BATCH:
+        if alone or len(batch) == BATCH:
             count += _adopt(timeline, file, batch)
             progress(count, there)
             batch = []
-    return count + (_adopt(timeline, file, batch) if batch else 0), there
+    count += _adopt(timeline, file, batch) if batch else 0
+    if lost := timeline.undeclared():
+        raise Corrupt(f"{file.name}: a part at position {lost} is gone, and no record of this log says that it was "
+                      "erased: the export is damaged or was cut short")
+    return count, there
+
+
+def _is_erasure(file: File, number: int, record: Record) -> bool:
+    """Whether a record is an erasure: it takes things away, and enters alone."""
+    try:
+        return record.header.type == ERASURE
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _placed(Malformed(f"not a record of a log: {error}"), file, number) from None
 
 
 def _same(mine: Record, other: Record, file: File, number: int) -> None:
@@ -115,7 +134,8 @@ def _record(file: File, number: int, line: bytes) -> Adoptable:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise _placed(Malformed(f"not a record of a log: {error}"), file, number) from None
     parts = tuple(Part(part.name, bytes.fromhex(part.salt), part.bytes.encode()) for part in read.parts)
-    record = Record(read.position, read.header.encode(), parts)
+    erased_by = tuple(read.erased.values())
+    record = Record(read.position, read.header.encode(), parts, tuple(read.erased), erased_by=erased_by)
     if read.receipt is None:
         return record, None, None
     return record, read.receipt.key, bytes.fromhex(read.receipt.digest)

@@ -57,6 +57,11 @@ class Current(msgspec.Struct):
     gone: dict[str, int] = {}
     ghost: Ghost | None = None
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether nothing but a tombstone is left."""
+        return self.ghost is not None
+
 
 class Drawn(NamedTuple):
     """A version as rows: its place, its lanes (facet, place, roles), the text it is found by, and its body.
