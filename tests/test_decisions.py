@@ -25,6 +25,7 @@ class Standing:
     event: Event
     revision: int = 1
     hidden: int = 0
+    is_erased: bool = False
 
 
 @dataclass

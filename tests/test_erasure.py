@@ -136,9 +136,10 @@ def test_erasing_twice_changes_nothing(timeline):
 
 def test_an_erased_event_no_longer_changes(timeline):
     timeline.erase("secret", "body", reason="under seal")
+    merging = {"type": "events.merged", "id": "other", "duplicates": ["secret"], "reason": "r"}
     for act in (lambda: timeline.revise("secret", {"title": "New"}, reason="r"),
                 lambda: timeline.retract("secret", reason="r"),
-                lambda: timeline.append([{"type": "events.merged", "id": "other", "duplicates": ["secret"], "reason": "r"}])):
+                lambda: timeline.append([merging])):
         with pytest.raises(Conflict, match="was erased"):
             act()
     with pytest.raises(Conflict):
@@ -366,8 +367,8 @@ def client(timeline, tmp_path):
 
 def test_answers_from_before_an_erasure_are_given_no_more(client):
     addresses = ["/v1/events", "/v1/events?at=5", "/v1/actors/ann/timeline?at=5", "/v1/events/secret",
-                 "/v1/events/secret?at=4", "/v1/events/secret/history", "/v1/records", "/v1/records/4", "/v1/events?f=csv",
-                 "/", "/events/secret", "/actors/ann"]
+                 "/v1/events/secret?at=4", "/v1/events/secret/history", "/v1/records", "/v1/records/4",
+                 "/v1/events?f=csv", "/", "/events/secret", "/actors/ann"]
     before = {address: client.get(address) for address in addresses}
     assert all("Xylophonic" in answer.text for answer in before.values())
     body = {"id": "secret", "part": "body", "reason": "under seal"}
@@ -393,7 +394,8 @@ def test_only_an_administrator_erases(client):
 
 @pytest.mark.parametrize(("body", "pointer"), [
     ({"id": "secret", "part": "body"}, "/reason"), ({"id": "secret", "part": "body", "reason": ""}, "/reason"),
-    ({"id": "Not a slug", "part": "body", "reason": "r"}, "/id"), ({"id": "secret", "part": "text", "reason": "r"}, "/part"),
+    ({"id": "Not a slug", "part": "body", "reason": "r"}, "/id"),
+    ({"id": "secret", "part": "text", "reason": "r"}, "/part"),
     ({"id": "secret", "part": "body", "reason": "r", "of": "place"}, "/of"),
 ])
 def test_a_wrong_erasure_says_where(client, body, pointer):

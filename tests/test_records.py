@@ -502,7 +502,7 @@ def test_upcasts_follow_one_another(monkeypatch):
     assert restore("event.retracted", 2, b'{"id":"a","why":"second"}').reason == "second!"
 
 
-@pytest.mark.parametrize(("type_", "version"), [("event.recorded", 2), ("part.erased", 1), ("", 1)])
+@pytest.mark.parametrize(("type_", "version"), [("event.recorded", 2), ("place.described", 1), ("", 1)])
 def test_what_a_newer_program_wrote_asks_for_an_upgrade(type_, version):
     """It is neither guessed nor skipped."""
     with pytest.raises(Invalid, match=rf"record type {type_}\.v{version} is newer than this program: upgrade it"):
@@ -534,6 +534,6 @@ def test_the_seeds_are_canonical_once_they_are_stored(file):
 def test_the_table_of_types_is_complete():
     """Every change has a type, a version and a decoder."""
     assert set(TYPES) == set(VERSIONS)
-    assert {tag.partition(".")[0] for tag in TYPES} == {"event", "events", "actor", "source"}
+    assert {tag.partition(".")[0] for tag in TYPES} == {"event", "events", "actor", "source", "part", "snapshot"}
     assert sha256(b"").digest_size == 32
     assert set(records.__all__) >= {"TYPES", "UPCASTS", "VERSIONS", "restore", "payload"}

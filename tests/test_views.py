@@ -752,7 +752,7 @@ def test_heads_tell_what_changed_last(timeline):
     timeline.record(id="e0", title="A")
     timeline.describe_actor(id="ann", kind="person", name="Ann")
 
-    assert timeline.heads == Heads(position=9, events=8, actors=9, sources=7)
+    assert timeline.heads == Heads(position=9, events=8, actors=9, sources=7, snapshots=0, erasures=0)
 
 
 # ---------------------------------------------------------------------------------------------- a damaged log
@@ -783,7 +783,7 @@ def test_views_refuse_a_log_that_contradicts_itself(tmp_path: Path, drafts, sent
         views.catch_up(log.read())
 
     assert views.position == 0
-    assert Reader(views.connection).heads() == Heads(0, 0, 0, 0)
+    assert Reader(views.connection).heads() == Heads(0, 0, 0, 0, 0, 0)
     views.close()
     log.close()
 

@@ -158,6 +158,8 @@ def event_view(scene: Scene, body: Mapping[str, Any], incoming: Iterable[tuple[R
     translated = body.get("translations", {})
     summaries = {key: value.get("summary") for key, value in translated.items()}
     title = pick(scene.wanted, lang, body["title"], {key: value["title"] for key, value in translated.items()})
+    if _is_gone(body):
+        title = t("erased-title"), scene.lang
     view: View = {
         "id": body["id"],
         "href": scene.link(f"/events/{body['id']}"),
@@ -165,8 +167,8 @@ def event_view(scene: Scene, body: Mapping[str, Any], incoming: Iterable[tuple[R
         "summary": scene.text(*pick(scene.wanted, lang, body.get("summary") or "", summaries)),
         "kind": scene.label("kind", body["kind"]),
         "status": scene.label("status", body["status"]),
-        "certainty": scene.label("certainty", body["certainty"]),
-        "when": scene.when(body.get("when"), body.get("tz"), body.get("anchor"), expected=body["kind"] == "plan"),
+        "certainty": scene.label("certainty", body.get("certainty", "stated")),
+        "when": scene.when(body.get("when") or _bounds(body), body.get("tz"), body.get("anchor"), expected=body["kind"] == "plan"),
         "phrase": body.get("phrase") or (body.get("anchor") or {}).get("phrase"),
         "earliest": body.get("earliest"), "latest": body.get("latest"),
         "note": scene.text(body.get("note") or "", lang),
@@ -174,11 +176,25 @@ def event_view(scene: Scene, body: Mapping[str, Any], incoming: Iterable[tuple[R
         "corrected": t("corrected", count=revision["number"] - 1),
         "revision": revision,
         "retracted": body.get("retracted"),
+        "erased": body.get("erased"),
         "merged_into": scene.other(body["merged_into"]) if body.get("merged_into") else None,
         "merged_from": body.get("merged_from", []),
         "media": body.get("media", []),
     }
     return view | _dates(scene, body) | _people(scene, body) | _links(scene, body, incoming) | _rest(scene, body)
+
+
+def _is_gone(body: Mapping[str, Any]) -> bool:
+    """Whether nothing but a tombstone is left of an event."""
+    return "body" in body.get("erased", {}).get("parts", ())
+
+
+def _bounds(body: Mapping[str, Any]) -> str | None:
+    """Give the days that headers know of an event whose date was erased."""
+    if not _is_gone(body):
+        return None
+    first, last = ((body.get(name) or "").partition("T")[0] for name in ("earliest", "latest"))
+    return first if first == last and first else f"{first}/{last}" if first and last else None
 
 
 def _dates(scene: Scene, body: Mapping[str, Any]) -> View:
