@@ -56,13 +56,17 @@ def question(path):
 
 def routes():
     with Timeline.temporary() as timeline:
-        found = [(route.method, route.path) for route in table(timeline, Assets())]
-    return [*found, ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz")]
+        table_ = table(timeline, Assets())
+    found = [(route.method, route.path) for route in table_]
+    endless = {route.path for route in table_ if route.endless}
+    return [*found, ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz")], endless
 
 
-ROUTES = routes()
+ROUTES, ENDLESS = routes()
+"""ENDLESS: addresses whose answers never end, so they cannot be read whole. tests/test_stream.py reads those."""
+
 PATHS = sorted({path for _, path in ROUTES})
-READ = sorted(path for method, path in ROUTES if method == "GET")
+READ = sorted(path for method, path in ROUTES if method == "GET" and path not in ENDLESS)
 
 
 @pytest.fixture(scope="module")

@@ -185,7 +185,8 @@ BLOCKED = (
     "INSERT OR REPLACE INTO receipt VALUES ('key', zeroblob(32), 1, 1, zeroblob(8))",
     "UPDATE checkpoint SET note = ''", "DELETE FROM checkpoint",
     "INSERT OR REPLACE INTO checkpoint VALUES (1, 'forged', zeroblob(8))",
-    "UPDATE meta SET value = 'x'", "DELETE FROM meta", "INSERT OR REPLACE INTO meta VALUES ('origin', 'x', zeroblob(8))",
+    "UPDATE meta SET value = 'x'", "DELETE FROM meta",
+    "INSERT OR REPLACE INTO meta VALUES ('origin', 'x', zeroblob(8))",
 )
 """What triggers alone stop, in whoever's session."""
 

@@ -269,6 +269,7 @@ class Timeline(Reading, Proving):
         if hasattr(self, "_writer"):
             self._writer.close()
             self._readers.close()
+            self._writer.purge(0)  # where a reader was in the way
             self._views.close()
             self._log.close()
         if folder := getattr(self, "_folder", None):

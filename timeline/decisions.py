@@ -81,6 +81,9 @@ class State(Protocol):
     def own_records(self, type_: str, id_: str) -> Sequence[tuple[Header, frozenset[str]]]:
         """Headers of the committed records about a thing, with the parts that are still there."""
 
+    def body(self, position: int) -> bytes:
+        """The body of a committed record that still has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -381,7 +384,7 @@ def _describe(  # noqa: PLR0913 - one description serves two types
 
 
 def _same(body: dict[str, Any], value: Actor | Source) -> bool:
-    return {name: item for name, item in body.items() if name != "revision"} == plain(value)
+    return {name: item for name, item in body.items() if name not in ("revision", "erased")} == plain(value)
 
 
 def _new_id(wanted: str, type_: str, state: State) -> str:

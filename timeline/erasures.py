@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from timeline.errors import Conflict, Fault, Invalid, NotFound
 from timeline.log import ERASURE, Header
 from timeline.log.erasing import covered
-from timeline.parts import BODY, QUOTES, TEXT
+from timeline.parts import BODY, QUOTES, TEXT, split
 from timeline.records import PartErased
 
 PARTS: Final = {"event": (BODY, QUOTES), "source": (BODY, TEXT), "actor": (BODY,)}
@@ -26,6 +26,9 @@ class Own(Protocol):
 
     def own_records(self, type_: str, id_: str) -> Sequence[tuple[Header, frozenset[str]]]:
         """Headers of the records about a thing, oldest first, each with the parts that are still there."""
+
+    def body(self, position: int) -> bytes:
+        """The body of a record that still has it."""
 
 
 def merged_events(event_id: str, own: Own) -> list[str]:
@@ -53,6 +56,7 @@ def positions(change: PartErased, things: Sequence[str], own: Own) -> list[int]:
     Raises:
         NotFound: there is no such thing.
         Invalid: it has no such part, and never had.
+        Conflict: some of its quotes stand in a body, where they cannot be erased alone.
 
     """
     if change.part not in PARTS[change.of]:
@@ -67,10 +71,24 @@ def positions(change: PartErased, things: Sequence[str], own: Own) -> list[int]:
     ]
     if not records:
         raise NotFound(f"there is no {change.of} {change.id}")
+    if change.part == QUOTES:
+        _refuse_unsplit(change.id, records, own)
     if not any(covered(change.part, [name for name, _ in header.parts]) for header, _ in records):
         raise Invalid(f"/part: {change.of} {change.id} never had a part {change.part}",
                       faults=(Fault("/part", f"there are no {change.part} to erase"),))
     return sorted(header.position for header, there in records if covered(change.part, there))
+
+
+def _refuse_unsplit(event_id: str, records: Sequence[tuple[Header, frozenset[str]]], own: Own) -> None:
+    """Refuse to erase quotes while others stay behind: what was recorded in format 1 has them in its body."""
+    unsplit = [
+        str(header.position) for header, there in records
+        if BODY in there and QUOTES not in (name for name, _ in header.parts)
+        and len(split(own.body(header.position))) > 1
+    ]
+    if unsplit:
+        raise Conflict(f"event {event_id} was recorded at position {', '.join(unsplit)} before quotes were kept apart "
+                       "from the body: its quotes go with the body only", id=event_id)
 
 
 def _an(type_: str) -> str:

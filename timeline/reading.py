@@ -25,6 +25,7 @@ BUDGET: Final = 2.0
 """Seconds one question may take."""
 
 BUCKETS: Final = 240
+_HIDING: Final = ("retracted", "merged_into", "merged_from", "erased")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ class Reading:
             version = {"revision": body["revision"], "event": event}
             if before:
                 version["changes"] = difference(before, event)
-            version |= {name: body[name] for name in ("retracted", "merged_into", "merged_from") if name in body}
+            version |= {name: body[name] for name in _HIDING if name in body}
             versions.append(version)
             before = event
         return versions

@@ -20,9 +20,9 @@ from typing import Any, Final
 import msgspec
 
 from timeline.decisions import Decision, decide, digest
-from timeline.errors import Busy, Conflict, TimelineError
+from timeline.errors import Busy, Conflict, Invalid, TimelineError
 from timeline.log import ERASED_DIGEST, ERASURE, Batch, Header, Receipt, Record
-from timeline.log.sqlite import SqliteLog
+from timeline.log.sqlite import SqliteLog, read_record
 from timeline.records import ActorDescribed, AnyFact, EventRecorded, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
@@ -69,6 +69,7 @@ class Writer:
         """Start the thread. `after_commit(position)` is called in it once records are visible."""
         self._log, self._views, self._after_commit = log, views, after_commit
         self._state = _State(views, log)
+        self._rewritten = False
         self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
         self._closing = False
         self._gate = threading.Lock()  # nothing is queued behind the end
@@ -145,6 +146,8 @@ class Writer:
             if self._log.size == before or not recovered:
                 answers = [(request, error) for request in group]
         self._tell(answers)
+        if self._rewritten and self._log.unpurged:
+            self.purge(0)  # a reader was in the way, and may have gone
 
     def _tell(self, answers: Sequence[tuple[Request, list[Appended] | BaseException]]) -> None:
         """Tell listeners and callers."""
@@ -166,9 +169,12 @@ class Writer:
             with self._log.batch() as batch:
                 answer = self._erase(request, batch)
             self._catch_up()
+            self._after_commit(self._views.position)  # first of all, nobody is answered from memory any more
+            self._rewritten = self._rewritten and self._log.size == before
             self.purge()
         except BaseException as error:  # noqa: BLE001 - whatever went wrong, the caller must hear of it
             answer = error
+            self._rewritten = False
             if self._recover() and self._log.size > before and not isinstance(error, TimelineError):
                 self.purge()
         self._tell([(request, answer)])
@@ -176,10 +182,13 @@ class Writer:
     def _erase(self, request: Request, batch: Batch) -> list[Appended]:
         """Stage the one record of an erasure, decided here or adopted from another log."""
         for record, key, content in request.adopt:
-            batch.adopt(record)
+            batch.adopt(record)  # refuses an erasure that is not alone
             if key is not None and content is not None:
                 batch.remember(key, Receipt(content, record.position, record.position))
-            return [Appended("record", "", record.position, new=True)]
+        if request.adopt:
+            return [Appended("record", "", record.position, new=True) for record, _, _ in request.adopt]
+        if len(request.changes) > 1:
+            raise Invalid("an erasure is asked for by itself")
         decision = decide(request.changes[0], self._state, request.author)
         if decision.draft is None:
             return [Appended(decision.type, decision.id, self._state.erased_at(decision.type, decision.id), new=False)]
@@ -189,7 +198,8 @@ class Writer:
         """Leave no erased byte in the files of log and views; False where a reader was in the way for too long."""
         if not self._log.unpurged:
             return True
-        done = self._log.rewrite() and self._views.rewrite() and self._log.cut(seconds) and self._views.cut(seconds)
+        self._rewritten = self._rewritten or (self._log.rewrite() and self._views.rewrite())
+        done = all([self._log.cut(seconds), self._views.cut(seconds)]) and self._rewritten
         if done:
             self._log.purged()
         return done
@@ -314,9 +324,15 @@ def _wanted(group: list[Request]) -> list[Request]:
     return [request for request in group if request.done.set_running_or_notify_cancel()]
 
 
+_ERASES: Final = f'"type":"{ERASURE}"'.encode()
+
+
 def _erases(request: Request) -> bool:
-    """Whether a request takes something away: it then is about nothing else."""
-    adopted = (record.header.type == ERASURE for record, _, _ in request.adopt)
+    """Whether a request takes something away: it then is about nothing else.
+
+    The bytes are looked at: a header that cannot be read must not stop the writer.
+    """
+    adopted = (_ERASES in record.header_bytes for record, _, _ in request.adopt)
     return any(isinstance(change, PartErased) for change in request.changes) or any(adopted)
 
 
@@ -415,6 +431,11 @@ class _State:
                 found.append((header, frozenset(name for name, _ in header.parts if name not in gone)))
             position = next(before for name, _, before in header.streams if name == stream)
         return found[::-1]
+
+    def body(self, position: int) -> bytes:
+        """Give the body of a committed record that still has it."""
+        record = read_record(self._log.reader(), position)
+        return b"" if record is None else record.part()
 
     def erased_at(self, type_: str, id_: str) -> int:
         """Give the position of the last erasure of a thing, 0 where there is none."""

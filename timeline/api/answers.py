@@ -10,11 +10,12 @@ import asyncio
 import gzip
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Response
 
 from timeline import __version__
@@ -23,10 +24,10 @@ from timeline.api.asking import AnyRequest, check_actors, chosen_format, is_boun
 from timeline.api.negotiation import accepts_gzip, matches
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
-from timeline.formats import Format, Sheet, localised
+from timeline.formats import Format, NameOf, Sheet, actor_name, localised
 from timeline.query import Query, make_cursor
 from timeline.reading import BUDGET
-from timeline.views.reader import Heads
+from timeline.views.reader import Heads, Reader
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 REVALIDATE: Final = "public, max-age=0, must-revalidate"
@@ -91,6 +92,7 @@ class Answers:
         """Answer from this timeline."""
         self._timeline = timeline
         self._cache = AnswerCache()
+        self._erasures = timeline.heads.erasures
         self._salt = f"{timeline.origin} {__version__}"
 
     async def events(self, request: AnyRequest, actor: str | None = None) -> Response[bytes]:
@@ -98,10 +100,13 @@ class Answers:
         if memento.asks_for_a_time(request) and (redirect := await self._gate(request, actor)) is not None:
             return redirect
         key = (request.scope["path"], request.scope["query_string"], chosen_format(request))
-        found = self._cache.get(key)
+        if self._erasures != (erasures := self._timeline.heads.erasures):  # what was erased is kept nowhere
+            self._erasures, self._cache = erasures, AnswerCache()
+        kept = self._cache  # an answer made before an erasure must not get into the cache of after
+        found = kept.get(key)
         if found is None or not await self._holds(key, found):
             found = await self._answer(request, key, actor, found)
-            self._cache.put(key, found)
+            kept.put(key, found)
         return await conditional(request, found)
 
     async def _gate(self, request: AnyRequest, actor: str | None) -> Response[bytes] | None:
@@ -139,7 +144,7 @@ class Answers:
             last = await asyncio.to_thread(self._last_change, found.query, heads)
         else:
             last = self._last_change(found.query, heads)
-        if found.etag != self._etag(key, last):
+        if found.etag != self._etag(key, last, heads):
             return False
         found.checked = max(found.checked, heads.position)
         return True
@@ -149,7 +154,7 @@ class Answers:
 
     async def _answer(self, request: AnyRequest, key: Key, actor: str | None, old: Cached | None) -> Cached:
         query, format_ = (old.query, old.format) if old else read_question(request, actor)
-        if is_bounded(query) and all(self._knows(actor) for actor in query.actors):
+        if format_.light and is_bounded(query) and all(self._knows(actor) for actor in query.actors):
             return self._compute(request, key, query, format_)
 
         def compute() -> Cached:
@@ -173,20 +178,45 @@ class Answers:
             page = reader.page(query, position)
         bodies = localised(page.bodies, query.lang) if query.lang else page.bodies
         headers = {
-            "ETag": self._etag(key, position), "Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY,
+            "ETag": self._etag(key, position, heads), "Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY,
             "Timeline-Position": str(position),
         }
         following = None if page.last is None else next_url(request, make_cursor(query, position, page.last))
         headers |= memento.headers(request, pinned=memento.is_pinned(query), following=following,
                                    recorded_at=reader.recorded_at(position) if final else None)
-        body = format_.encode(Sheet(bodies, position, following))
-        return Cached(query, format_, heads.position, headers["ETag"], headers, body)
+        sheet = Sheet(bodies, position, following, timeline.origin, _names(reader, position, query.lang))
+        body = format_.encode(sheet)
+        return Cached(query, format_, heads.position, headers["ETag"], headers | sheet.losses.headers(), body)
 
-    def _etag(self, key: Key, position: int) -> str:
-        """Name an answer by address, format and position; another log or program may answer otherwise."""
+    def _etag(self, key: Key, position: int, heads: Heads) -> str:
+        """Name an answer by address, format and position; another log or program may answer otherwise.
+
+        So may this one after an erasure. `heads` were looked at before the answer: an answer never has the name of one
+        that was made later, when less was left to say.
+        """
         path, raw, name = key
-        digest = sha256(f"{self._salt}\0{path}\0{name}\0".encode("utf-8", "surrogatepass") + raw).hexdigest()[:16]
+        known = f"{self._salt}\0{heads.erasures}\0{path}\0{name}\0"
+        digest = sha256(known.encode("utf-8", "surrogatepass") + raw).hexdigest()[:16]
         return f'W/"{position}-{digest}"'
+
+
+def _names(reader: Reader, position: int, lang: str | None) -> NameOf:
+    """Give what names actors as they were called at a position."""
+
+    @cache
+    def name_of(actor: str) -> str | None:
+        body = reader.thing("actor", actor, position)
+        return None if body is None else actor_name(body, lang)
+
+    return name_of
+
+
+def revision_tag(body: str) -> str:
+    """Give the ETag of one event, actor or source: its revision, and the last erasure if something of it was erased."""
+    values = msgspec.json.decode(body)
+    erased = values.get("erased")
+    number = values["revision"]["number"]
+    return f'"{number}-{erased["position"]}"' if erased else f'"{number}"'
 
 
 def next_url(request: AnyRequest, cursor: str) -> str:

@@ -17,9 +17,11 @@ from timeline.api import openapi
 from timeline.api.answers import respond
 from timeline.api.asking import MAX_URL, AnyRequest
 from timeline.api.auth import require
+from timeline.api.hub import Hub
 from timeline.api.pages import Assets
 from timeline.api.problems import Problems, TooLong, without_body
 from timeline.api.routes import Route, table
+from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
 from timeline.errors import Fault, Invalid, NotFound, TimelineError
 from timeline.model import SLUG_PATTERN
@@ -33,12 +35,18 @@ ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authoriza
 
 
 def create_app(
-    timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = ()
+    timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = (),
+    streams: Streams | None = None,
 ) -> Litestar:
-    """Make the application over an open timeline. `extra` are further Litestar handlers (benchmarks use them)."""
+    """Make the application over an open timeline.
+
+    `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever has to end
+    them before the server does, or wants them otherwise than they are by default.
+    """
+    streams = streams or Streams(timeline, Hub(timeline))
     assets = Assets()
     problems = Problems(assets.url)
-    routes = table(timeline, assets)
+    routes = table(timeline, assets, streams)
     encoded = msgspec.json.encode(openapi.document(routes, __version__))
 
     async def openapi_json(request: AnyRequest) -> Response[bytes]:
@@ -69,6 +77,7 @@ def create_app(
             Exception: problems.crash,
         },
         before_send=[_common_headers],
+        on_shutdown=[streams.close],
         request_max_body_size=MAX_BODY,
         openapi_config=None,
         logging_config=None,
@@ -101,7 +110,7 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: boo
         response = await route.handler(request)
         if not open_to_all and "Cache-Control" in response.headers:  # no cache may show it to anybody else
             response.headers["Cache-Control"] = response.headers["Cache-Control"].replace("public", "private")
-        return without_body(response) if request.method == "HEAD" else response
+        return without_body(response) if request.method == "HEAD" and not route.endless else response
 
     methods = [HttpMethod(method) for method in (*by_method, "OPTIONS")]
     return HTTPRouteHandler(_path(path), http_method=methods, status_code=200, name=path)(handle)

@@ -162,7 +162,7 @@ def _operation(route: Route) -> dict[str, Any]:
         schema = {"$ref": f"#/components/schemas/{name}"}
         content = {media: {"schema": {"type": "string"} if "ndjson" in media else schema} for media in route.accepts}
         operation["requestBody"] = {"required": True, "content": content}
-    if route.scope == "write":
+    if route.scope in ("write", "admin"):
         operation["security"] = [{"token": []}]
     return operation
 
@@ -197,6 +197,7 @@ def _query_parameter(parameter: Parameter) -> dict[str, Any]:
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
     texts = {
         "Accept-Datetime": "Time on the recorded clock, as an HTTP date: leads to what this log held then (RFC 7089)",
+        "Last-Event-ID": "Id of the last message that was read: the stream goes on after it",
         "Idempotency-Key": "Sent again with the same content, the first answer is given again",
         "If-Match": "Revision that was read, in quotes: 412 if it is no longer the current one",
         "If-None-Match": "* : only if there is none of that id yet",
@@ -211,7 +212,7 @@ def _responses(route: Route) -> dict[str, Any]:
             for status in route.statuses}
     if "Accept-Datetime" in route.headers:
         good["302"] = {"description": "Found: the memento of the time asked for, in Location"}
-    if route.method == "GET":
+    if route.method == "GET" and not route.endless:
         good["304"] = {"description": "Not modified: the ETag sent still holds"}
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return good | {str(status): {"description": ERRORS[status], "content": problem} for status in _errors(route)}

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Response
 
 from timeline.api import memento
-from timeline.api.answers import Answers, redirected, respond
+from timeline.api.answers import Answers, redirected, respond, revision_tag
 from timeline.api.asking import AnyRequest, check_actors, negotiate, no_parameters, number, query_pairs, take
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
@@ -176,8 +176,7 @@ class Reads:
         if body is None:  # to find out what was meant takes longer than to answer
             body = await asyncio.to_thread(self._timeline.body, type_, id_, position)
         body = localised([body], query.lang)[0] if query.lang else body
-        revision = msgspec.json.decode(body)["revision"]["number"]
-        headers = {"ETag": f'"{revision}"'}
+        headers = {"ETag": revision_tag(body)}
         if type_ == "event":
             headers |= memento.headers(request, pinned=memento.is_pinned(query), following=None,
                                        recorded_at=reader.recorded_at(position) if final else None)

@@ -11,6 +11,8 @@ from litestar import Response
 from timeline.api.asking import AnyRequest
 from timeline.api.changes import FILTERS, TYPES, ChangeReads
 from timeline.api.changes import OWN as CHANGE_PARAMETERS
+from timeline.api.erasing import Erasing, Erasure
+from timeline.api.hub import Hub
 from timeline.api.memento import TIMEMAP_TYPES
 from timeline.api.pages import Assets, Pages
 from timeline.api.proofs import (
@@ -26,6 +28,9 @@ from timeline.api.snapshots import ALL_TYPES as SNAPSHOT_TYPES
 from timeline.api.snapshots import LIST_PARAMETERS as SNAPSHOT_LIST
 from timeline.api.snapshots import PARAMETERS as SNAPSHOT_PARAMETERS
 from timeline.api.snapshots import Snapshots
+from timeline.api.stream import OWN as STREAM_PARAMETERS
+from timeline.api.stream import TYPE as STREAM_TYPE
+from timeline.api.stream import Streams
 from timeline.api.writes import JSON, LINES, PATCH, Writes
 from timeline.chronicle import Timeline
 from timeline.formats import FORMATS
@@ -61,7 +66,10 @@ ORIGINAL_F: Final = Parameter("original_f", "`f` of the original resource, if th
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one address. `answers` are the statuses beside those every address can give."""
+    """One method of one address. `answers` are the statuses beside those every address can give.
+
+    An `endless` answer goes on until either side ends it: it has no length, no ETag, and nothing waits for its end.
+    """
 
     method: str
     path: str
@@ -76,6 +84,7 @@ class Route:
     statuses: tuple[int, ...] = (200,)
     headers: tuple[str, ...] = field(default=())
     documented: bool = True
+    endless: bool = False
 
 
 def parameters(*names: str) -> tuple[Parameter, ...]:
@@ -84,12 +93,12 @@ def parameters(*names: str) -> tuple[Parameter, ...]:
     return tuple(known[name] for name in names)
 
 
-def table(timeline: Timeline, assets: Assets) -> list[Route]:
+def table(timeline: Timeline, assets: Assets, streams: Streams | None = None) -> list[Route]:
     """Give every route of this timeline."""
-    reads = Reads(timeline)
-    return [*_reads(reads), *_timemaps(reads), *_changes(ChangeReads(timeline)),
+    reads, streams = Reads(timeline), streams or Streams(timeline, Hub(timeline))
+    return [*_reads(reads), *_timemaps(reads), *_changes(ChangeReads(timeline), streams),
             *_proofs(ProofReads(timeline)), *_snapshots(Snapshots(timeline)), *_writes(Writes(timeline)),
-            *_pages(Pages(timeline, assets), assets)]
+            *_erasing(Erasing(timeline)), *_pages(Pages(timeline, assets), assets)]
 
 
 def _reads(reads: Reads) -> list[Route]:
@@ -143,10 +152,13 @@ def _timemaps(reads: Reads) -> list[Route]:
     ]
 
 
-def _changes(changes: ChangeReads) -> list[Route]:
+def _changes(changes: ChangeReads, streams: Streams) -> list[Route]:
     return [
         Route("GET", "/v1/changes", changes.changes, "What changed in an answer since a position, and why",
               parameters=(*parameters(*FILTERS), *CHANGE_PARAMETERS), answer="ObjectPage", types=tuple(TYPES.values())),
+        Route("GET", "/v1/stream", streams.stream, "What changes in an answer, as it happens: Server-Sent Events",
+              parameters=(*parameters(*FILTERS), *STREAM_PARAMETERS), types=(STREAM_TYPE,), headers=("Last-Event-ID",),
+              endless=True),
     ]
 
 
@@ -196,6 +208,13 @@ def _writes(writes: Writes) -> list[Route]:
               headers=("Idempotency-Key", "If-Match", "If-None-Match"), **writing),
         Route("POST", "/v1/records", writes.batch, "Append changes together: all of them, or none", body="Batch",
               accepts=LINES, statuses=changed, headers=("Idempotency-Key",), **writing),
+    ]
+
+
+def _erasing(erasing: Erasing) -> list[Route]:
+    return [
+        Route("POST", "/v1/erasures", erasing.erase, "Erase a part for a lawful reason, in all its revisions",
+              scope="admin", body=Erasure, accepts=JSON, statuses=(200, 201)),
     ]
 
 

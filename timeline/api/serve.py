@@ -6,21 +6,30 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import resource
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from timeline.api.app import create_app
+from timeline.api.hub import MOST, Hub
+from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
 from timeline.errors import Invalid
 from timeline.tlog import Signer
 from timeline.tokens import Tokens, tokens_path
+
+ROOM: Final = 1_000
+"""Connections beside those of the streams."""
+
+GRACE: Final = 1.0
+"""Seconds that connections have to end in once nothing more is sent."""
 
 
 def is_loopback(host: str) -> bool:
@@ -32,11 +41,11 @@ def is_loopback(host: str) -> bool:
 
 def run(
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
-    signer: Signer | None = None,
+    signer: Signer | None = None, max_streams: int = MOST,
 ) -> None:
     """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
 
-    `signer` signs its checkpoints.
+    `signer` signs its checkpoints; `max_streams` live streams may be open at once.
 
     Raises:
         Busy: another process is writing the log.
@@ -49,8 +58,11 @@ def run(
             timeline.sign_with(signer)
         _check_free(host, port)
         timeline.announce(f"http://{host}:{port}")
-        app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra)
-        uvloop.run(_serve(app, host, port))
+        streams = Streams(timeline, Hub(timeline, max_streams))
+        app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra, streams=streams)
+        connections = max_streams + ROOM
+        _allow(connections)
+        uvloop.run(_serve(app, host, port, connections=connections, drain=streams.close))
 
 
 def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
@@ -62,7 +74,7 @@ def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an A
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     _check_free(host, port)
-    uvloop.run(_serve(app, host, port))
+    uvloop.run(_serve(app, host, port, connections=ROOM))
 
 
 def _check_free(host: str, port: int) -> None:
@@ -78,10 +90,38 @@ def _check_free(host: str, port: int) -> None:
         raise Invalid(f"cannot listen on {host}:{port}: {reason}; choose another --port") from None
 
 
-async def _serve(app: Any, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
+def _allow(connections: int) -> None:
+    """Let this process hold so many connections, as far as the system permits: each is an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + ROOM
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def _serve(
+    app: Any,  # noqa: ANN401 - an ASGI application
+    host: str, port: int, *, connections: int, drain: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM: then drain, stop, and wait no longer than a moment.
+
+    The server beneath would wait for ever for a client that has not read what it was sent, and it takes no more
+    connections than `connections`: any further ones wait.
+    """
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_access=False, log_enabled=False,
-                    websockets=False)
+                    websockets=False, backlog=ROOM, backpressure=connections)
     loop = asyncio.get_running_loop()
+    told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, server.stop)
-    await server.serve()
+        loop.add_signal_handler(number, told.set)
+    serving, ending = loop.create_task(server.serve()), loop.create_task(told.wait())
+    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if drain is not None:
+        await drain()
+    loop.call_soon(server.stop)
+    done, _ = await asyncio.wait({serving}, timeout=GRACE)
+    for task in done:
+        task.result()

@@ -213,7 +213,7 @@ def revision_expected(request: AnyRequest) -> int | None:
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*":
         return None
-    found = re.fullmatch(r'"?(\d{1,15})"?', header.strip())
+    found = re.fullmatch(r'"?(\d{1,15})(?:-\d{1,15})?"?', header.strip())
     if found is None:
         raise Malformed('If-Match: expected a revision in quotes, such as "3" (the ETag of the event)')
     return int(found[1])

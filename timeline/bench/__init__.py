@@ -2,8 +2,8 @@
 
 Every figure stands beside a limit measured in turns with it (raw SQLite, bare hashing, constant bytes from the same
 server), because absolute figures speak of the machine and ratios speak of the program. Subjects: `writes`, `reads`,
-`wire` (HTTP), `upkeep`, `proofs`, `memory`; `data` is what is measured with, `naive` and `client` what it is measured
-against.
+`wire` (HTTP), `streams`, `upkeep`, `proofs`, `memory`; `data` is what is measured with, `naive` and `client` what it is
+measured against.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from timeline.bench import memory, proofs, reads, show, upkeep, wire, writes
+from timeline.bench import memory, proofs, reads, show, streams, upkeep, wire, writes
 from timeline.bench.figures import Figure, Run, machine
 
 QUICK: Final = 10_000
@@ -33,6 +33,7 @@ SUBJECTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
     "proof": proofs.inclusions,
     "snapshot": proofs.snapshots,
     "memory": memory.peaks,
+    "stream": streams.fans,
 }
 
 

@@ -19,8 +19,10 @@ from timeline.errors import Malformed, NotFound
 
 if TYPE_CHECKING:
     from timeline.cli.root import Settings
+    from timeline.formats import Sheet
 
-FORMAT_NAMES = ("json", "ndjson", "csv", "log")
+FORMAT_NAMES = ("json", "ndjson", "csv", "timelinejs", "vis", "fullcalendar", "ics", "jsonfeed", "atom", "timesketch",
+                "geojson", "jsonld", "log")
 
 
 @click.command()
@@ -97,28 +99,38 @@ def export(settings: Settings, /, *, format_: str, output: Path, **options: Any)
     \b
     timeline export -f csv -o events.csv
     timeline export -f ndjson --topic us-troops > troops.ndjson
+    timeline export -f ics --actor keir-starmer -o starmer.ics
     timeline export -f log -o backup.log.ndjson
     """
     pairs = taken(options)
     with ExitStack() as stack:
         if format_ == "log":
-            chunks = _log_chunks(settings, pairs, stack)
-        else:
-            chunks = _event_chunks(settings, format_, pairs, stack)
-        if str(output) == "-":
-            for chunk in chunks:
-                write(chunk)
+            _deliver(_log_chunks(settings, pairs, stack), output)
             return
-        with replacing(output) as stream:
-            for chunk in chunks:
-                stream.write(chunk)
+        from timeline.formats import FORMATS
+
+        sheet = _sheet(settings, pairs, stack)
+        _deliver(FORMATS[format_].stream(sheet), output)
+    for sentence in sheet.losses.sentences():
+        note(sentence)
+
+
+def _deliver(chunks: Iterator[bytes], output: Path) -> None:
+    if str(output) == "-":
+        for chunk in chunks:
+            write(chunk)
+        return
+    with replacing(output) as stream:
+        for chunk in chunks:
+            stream.write(chunk)
     note(f"wrote {output}")
 
 
-def _event_chunks(settings: Settings, name: str, pairs: list[tuple[str, str]], stack: ExitStack) -> Iterator[bytes]:
+def _sheet(settings: Settings, pairs: list[tuple[str, str]], stack: ExitStack) -> Sheet:
     from dataclasses import replace
+    from functools import cache, partial
 
-    from timeline.formats import FORMATS, Sheet
+    from timeline.formats import Sheet, actor_name, localised
     from timeline.query import MAX_LIMIT
 
     query = asked(pairs)
@@ -128,13 +140,17 @@ def _event_chunks(settings: Settings, name: str, pairs: list[tuple[str, str]], s
 
         remote = stack.enter_context(Remote(settings.url, settings.token))
         position, bodies = remote.everything([pair for pair in pairs if pair[0] != "limit"])
+        origin, describe = remote.origin(), remote.actor
     else:
         timeline = stack.enter_context(readable(settings.db))
         for actor in query.actors:
             timeline.body("actor", actor)
         position, _ = timeline.resolve(query)
         bodies = timeline.bodies(replace(query, at=position, as_of=None, limit=MAX_LIMIT))
-    return FORMATS[name].stream(Sheet(islice(bodies, limit), position))
+        origin, describe = timeline.origin, partial(timeline.body, "actor")
+    shown = (each for body in bodies for each in localised([body], query.lang)) if query.lang else bodies
+    name_of = cache(lambda id_: actor_name(describe(id_, position), query.lang))
+    return Sheet(islice(shown, limit), position, origin=origin, name_of=name_of)
 
 
 def _log_chunks(settings: Settings, pairs: list[tuple[str, str]], stack: ExitStack) -> Iterator[bytes]:

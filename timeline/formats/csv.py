@@ -10,10 +10,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
+
+from timeline.formats.sheet import Sheet
 
 BOM: Final = "\ufeff"
 _RISKY: Final = re.compile(r"^[=+\-@\t\r]|^'+[=+\-@\t\r]")
@@ -134,12 +136,12 @@ READABLE: Final = {column.name: column.read for column in COLUMNS if column.read
 IGNORED: Final = frozenset(column.name for column in COLUMNS if column.read is None)
 
 
-def table(bodies: Iterable[str], _position: int, _next: str | None) -> Iterator[bytes]:
+def table(sheet: Sheet) -> Iterator[bytes]:
     """Write a header line and one line an event."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow([column.name for column in COLUMNS])
-    for body in bodies:
+    for body in sheet.bodies:
         event = msgspec.json.decode(body)
         writer.writerow([column.write(event) for column in COLUMNS])
         yield buffer.getvalue().encode()

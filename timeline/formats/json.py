@@ -6,20 +6,22 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from timeline.formats.sheet import Sheet
 
-def page(bodies: Iterable[str], position: int, next_: str | None) -> Iterator[bytes]:
+
+def page(sheet: Sheet) -> Iterator[bytes]:
     """Write ``{"items": [...], "position": n, "next": "/v1/events?..."}``; `next` is left out on the last page."""
     yield b'{"items":['
-    yield from _joined(bodies, ",")
-    tail: dict[str, object] = {"position": position}
-    if next_ is not None:
-        tail["next"] = next_
+    yield from _joined(sheet.bodies, ",")
+    tail: dict[str, object] = {"position": sheet.position}
+    if sheet.next is not None:
+        tail["next"] = sheet.next
     yield b"]," + msgspec.json.encode(tail)[1:]
 
 
-def lines(bodies: Iterable[str], _position: int, _next: str | None) -> Iterator[bytes]:
+def lines(sheet: Sheet) -> Iterator[bytes]:
     """Write one event a line."""
-    for body in bodies:
+    for body in sheet.bodies:
         yield body.encode() + b"\n"
 
 

@@ -34,7 +34,7 @@ from timeline.importing.rows import File, Row, column, corrected, rows, sniff
 from timeline.log.sqlite import LogFile
 from timeline.model import Event
 from timeline.records import AnyChange, EventRecorded, EventRevised, canonical, convert, difference, plain, settle
-from timeline.views.projector import event_of
+from timeline.views.versions import event_of, is_tombstone
 from timeline.writer import Appended
 
 BATCH: Final = 1000
@@ -295,7 +295,8 @@ class Importer:
                 if twin is item or self._revise is not None or twin.change.key == change.key:
                     kept.append(item)
                 else:
-                    self._taken(item, f"line {twin.line:,} of {twin.file.name} records it with other content")
+                    self._taken(item, f"line {twin.line:,} of {twin.file.name} records it with other content: leave it "
+                                      'out, or correct it with --revise "reason"')
             elif (new := self._correction(item, current)) is not None:
                 kept.append(new)
         return kept
@@ -313,9 +314,11 @@ class Importer:
         if not patch:
             self.outcome.unchanged += 1
             return None
-        if self._revise is None or "retracted" in current or "merged_into" in current:
-            gone = "was retracted or merged" if {"retracted", "merged_into"} & current.keys() else ""
-            self._taken(item, gone or f"is in the log with other content ({', '.join(sorted(patch))})")
+        gone = _gone(current)
+        if self._revise is None or gone:
+            fields = ", ".join(sorted(patch))
+            self._taken(item, gone or f"is in the log with other content ({fields}): leave it out, or correct it with "
+                                      '--revise "reason"')
             return None
         self.outcome.revised += 1
         revised = EventRevised(id=str(change.event.id), patch=patch, reason=self._revise, key=change.key)
@@ -323,8 +326,7 @@ class Importer:
 
     def _taken(self, item: Item, why: str) -> None:
         event_id = item.change.event.id if isinstance(item.change, EventRecorded) else ""
-        advice = "choose another id" if "retracted" in why else 'leave it out, or correct it with --revise "reason"'
-        detail = f"event {event_id} {why}: {advice}"
+        detail = f"event {event_id} {why}"
         self._fault_at(item.file, item.line, Conflict(detail), Fault("/event/id", detail))
 
     # ------------------------------------------------------------------ faults
@@ -348,6 +350,13 @@ class Importer:
         more = f" ({count} faults)" if len(faults) > 1 else ""
         detail = f"{self.outcome}; fix {where}{more} and run the same command again: what is in stays in"
         return type(first)(detail, faults=faults, imported=self.outcome.settled)
+
+
+def _gone(current: dict[str, Any]) -> str:
+    """Say why an event no longer changes, if so."""
+    if is_tombstone(current):
+        return "was erased for a lawful reason: take it out of the file too"
+    return "was retracted or merged: choose another id" if {"retracted", "merged_into"} & current.keys() else ""
 
 
 def _canonical(change: AnyChange) -> bytes:
