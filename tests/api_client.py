@@ -36,7 +36,7 @@ def serving(timeline, folder, *, public_read=True):
     app = create_app(timeline, tokens, public_read=public_read)
     with Client(app, raise_server_exceptions=False) as client:
         client.timeline, client.tokens = timeline, tokens
-        client.writer = {"Authorization": f"Bearer {tokens.create('newsroom', ['write'])}"}
+        client.writer = {"Authorization": f"Bearer {tokens.create('newsroom', ['admin'])}"}
         yield client
     tokens.close()
 

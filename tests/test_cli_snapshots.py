@@ -23,7 +23,7 @@ def run(tmp_path, monkeypatch):
     def ran(*arguments, code=0):
         result = CliRunner().invoke(cli, arguments)
         assert result.exit_code == code, result.output + result.stderr
-        return result.output + result.stderr
+        return " ".join((result.output + result.stderr).split())
 
     return ran
 

@@ -104,8 +104,11 @@ class Timeline(Reading, Proving):
             views.close()
             remove(path)
             views = Views(path, self._log.origin, self._record)
-        if views.position < self._log.head().size:
-            views.catch_up(self._log.read(views.position), progress)
+        begun, erasures = views.position, views.erasures
+        if begun < self._log.head().size:
+            views.catch_up(self._log.read(begun), progress)
+        if begun and views.erasures > erasures:  # they knew what has been erased since
+            self._log.unpurge()
         return views
 
     def _record(self, position: int) -> Record | None:

@@ -24,14 +24,17 @@ QUOTED: Final = ("exact", "phrase", "prefix", "span_sha256", "suffix")
 """Members of a citation that repeat the source, or give away what it says there to whoever guesses."""
 
 
+_MARKS: Final = tuple(f'"{name}":'.encode() for name in QUOTED)
+
+
 def split(body: bytes) -> tuple[tuple[str, bytes], ...]:
     """Split a payload into (name, bytes) parts, sorted by name. What has no quotes stays as it is.
 
     >>> split(b'{"event":{"citations":[{"exact":"no","source":"a"}],"title":"T"}}')[1]
     ('quotes', b'[{"exact":"no"}]')
     """
-    if b'"citations":[' not in body:
-        return ((BODY, body),)
+    if b'"citations":[' not in body or not any(mark in body for mark in _MARKS):
+        return ((BODY, body),)  # most have nothing to split, and to see that is cheaper than to decode it
     values = msgspec.json.decode(body)
     cited = _citations(values)
     quotes = [{name: citation.pop(name) for name in QUOTED if name in citation} for citation in cited]

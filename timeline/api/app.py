@@ -30,7 +30,8 @@ from timeline.tokens import Tokens
 MAX_BODY: Final = 1_000_000
 MAX_ID: Final = 100
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-EXPOSED: Final = b"ETag, Link, Location, Timeline-Position, Content-Digest, Repr-Digest, Memento-Datetime, Retry-After"
+EXPOSED: Final = (b"ETag, Link, Location, Timeline-Position, Timeline-Omitted, Timeline-Reduced, Content-Digest, "
+                  b"Repr-Digest, Memento-Datetime, Retry-After")
 ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authorization"
 
 

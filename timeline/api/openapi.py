@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from timeline.api.erasing import Erasure
 from timeline.api.problems import MEDIA_TYPE
 from timeline.api.routes import Route
 from timeline.edtf import Edtf
@@ -32,7 +33,7 @@ ERRORS: Final = {
 def document(routes: list[Route], version: str) -> dict[str, Any]:
     """Make the document."""
     _, components = msgspec.json.schema_components(
-        [Event, Actor, Source, AnyChange], schema_hook=_schema, ref_template="#/components/schemas/{name}"
+        [Event, Actor, Source, AnyChange, Erasure], schema_hook=_schema, ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, Any] = {}
     for route in routes:
@@ -224,6 +225,6 @@ def _errors(route: Route) -> list[int]:
         found.add(422)
     if len(route.types) > 1:
         found.add(406)
-    if route.scope == "write":
+    if route.scope in ("write", "admin"):
         found |= {409, 412, 413, 415, 422}
     return sorted(found)

@@ -23,8 +23,10 @@ _RECORDS: Final = (
     "(SELECT position, header, {gone} AS gone FROM record WHERE position > ? ORDER BY position LIMIT ?) r "
     "LEFT JOIN part p USING (position) ORDER BY r.position, p.name"
 )
-_GONE: Final = (
-    "(SELECT nullif(json_group_array(json_array(name, record)), '[]') FROM erasure WHERE position = record.position)"
+_GONE: Final = (  # asked in three steps, since most logs have no erasure and most records none
+    "CASE WHEN EXISTS (SELECT 1 FROM erasure) THEN "
+    "CASE WHEN EXISTS (SELECT 1 FROM erasure WHERE position = record.position) THEN "
+    "(SELECT json_group_array(json_array(name, record)) FROM erasure WHERE position = record.position) END END"
 )
 _FORMATS: Final = {1: _RECORDS.format(gone="NULL"), 2: _RECORDS.format(gone=_GONE)}
 _gone = msgspec.json.Decoder(list[tuple[str, int]])

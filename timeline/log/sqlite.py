@@ -170,7 +170,7 @@ class SqliteLog:
         if batch.erasure is None:
             yield
             return
-        self._erasing.touch()  # whatever happens next, the file is purged before anybody relies on it
+        self.unpurge()  # whatever happens next, the file is purged before anybody relies on it
         self._connection.set_authorizer(_authorize_erasing)
         try:
             yield
@@ -232,6 +232,10 @@ class SqliteLog:
                 yield
             finally:
                 self._connection.set_authorizer(_authorize)
+
+    def unpurge(self) -> None:
+        """Note that erased bytes may still stand in the files of log or views."""
+        self._erasing.touch()
 
     def purged(self) -> None:
         """Note that nothing erased is left, here or in the views."""

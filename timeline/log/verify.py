@@ -57,8 +57,12 @@ def verify(connection: sqlite3.Connection, progress: Callable[[int], None] = lam
             if record.position % PROGRESS_EVERY == 0:
                 progress(record.position)
         finding = finding or state.check_derived()
+        if finding is None and (bad := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            finding = Finding(0, "file", bad)
     except (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         finding = Finding(state.edge.size + 1, "file", f"SQLite cannot read the file here: {error}")
+    except (TypeError, AttributeError, OverflowError):  # SQLite reads a type the column cannot hold: bytes were bent
+        finding = Finding(state.edge.size + 1, "file", "a value is of another type than its column")
     finally:
         connection.text_factory = str
     progress(state.edge.size)
@@ -134,6 +138,8 @@ class _State:
             return None
         stored = {part.name: part for part in record.parts}  # something was erased or is wrong: say what
         gone = dict(zip(record.erased, record.erased_by, strict=True))
+        if len(stored) < len(record.parts):
+            return Finding(record.position, "extra-part", "a part is stored twice")
         for name, promised in header.parts:
             part, by = stored.pop(name, None), gone.pop(name, None)
             if part is None:
@@ -195,8 +201,12 @@ class _State:
     def _check_heads(self) -> Finding | None:
         rows = self.connection.execute("SELECT stream, sequence, position FROM stream_head")
         heads = 0
+        found = set()
         for stream, sequence, position in rows:
             heads += 1
+            if stream in found:
+                return Finding(0, "stream-head", f"two heads of {stream} are stored")
+            found.add(stream)
             if self.streams.get(stream) != (sequence, position):
                 return Finding(position, "stream-head", f"the stored head of {stream} is not what the records say")
         if heads != len(self.streams):

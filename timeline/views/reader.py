@@ -54,7 +54,8 @@ class Reader:
 
     def heads(self) -> Heads:
         """Give the current positions."""
-        return Heads(*self._execute("SELECT position, events, actors, sources, snapshots, erasures FROM state").fetchone())
+        query = "SELECT position, events, actors, sources, snapshots, erasures FROM state"
+        return Heads(*self._execute(query).fetchone())
 
     def position_at(self, recorded_at: str) -> int:
         """Give the last position recorded at or before a time; 0 where nothing was."""

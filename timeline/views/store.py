@@ -67,6 +67,12 @@ class Views:
         position: int = self.projector.position
         return position
 
+    @property
+    def erasures(self) -> int:
+        """The position of the last erasure folded."""
+        erasures: int = self._connection.execute("SELECT erasures FROM state").fetchone()[0]
+        return erasures
+
     def begin(self) -> None:
         """Start a transaction; reads of the projector's connection see its own rows."""
         self._connection.execute("BEGIN IMMEDIATE")
