@@ -10,12 +10,15 @@ import html
 import json
 import os
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 from api_client import load_seeds
 
 from timeline import Timeline
+from timeline.edtf import iso
 from timeline.formats import FORMATS, Sheet, actor_name
+from timeline.query import parse_query
 
 pytestmark = pytest.mark.browser
 
@@ -85,7 +88,7 @@ def show(browser, request):
 
     def shown(document, data):
         page = context.new_page()
-        page.asked, page.errors = [], []
+        page.asked, page.errors, page.questions = [], [], []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.route("**/*", lambda route: answer(route, page, document, data))
         page.goto(f"{SITE}/")
@@ -96,7 +99,8 @@ def show(browser, request):
 
 
 def answer(route, page, document, data):
-    path = route.request.url.removeprefix(f"{SITE}/").partition("?")[0]
+    path, _, question = route.request.url.removeprefix(f"{SITE}/").partition("?")
+    page.questions += [question] if question else []
     if not route.request.url.startswith(SITE):
         page.asked.append(route.request.url)
         route.abort()
@@ -226,7 +230,8 @@ def calendar(show, sheet):
     page = show(
         f"<!doctype html><meta charset=utf-8><div id=c></div><script src='/{FULLCALENDAR}'></script><script>"
         "window.cal = new FullCalendar.Calendar(document.getElementById('c'), {initialView: 'dayGridMonth',"
-        "timeZone: 'local', initialDate: '2025-08-15', events: {url: '/data', startParam: 'from', endParam: 'to'},"
+        "timeZone: 'UTC', initialDate: '2025-08-15',"
+        "events: {url: '/data', startParam: 'from', endParam: 'to', timeZoneParam: 'tz'},"
         "loading: busy => {window.ready = !busy}}); cal.render()</script>", data)
     page.wait_for_function("window.ready && cal.getEvents().length")
     found = page.evaluate("Object.fromEntries(cal.getEvents().map(e => [e.id, [e.allDay, e.startStr, e.endStr]]))")
@@ -237,6 +242,9 @@ def test_fullcalendar_has_every_seed_event_that_fits_a_calendar(show):
     page, data, found = calendar(show, seeds())
     assert len(data) == len(found) == 74
     assert found["alaska-summit"] == [True, "2025-08-15", "2025-08-16"]
+    assert [sorted(dict(parse_qsl(question))) for question in page.questions] == [["from", "to", "tz"]]
+    query = parse_query(parse_qsl(page.questions[0]))
+    assert (iso(query.range.earliest), query.tz) == ("2025-07-27T00:00:00Z", "UTC")
     assert found["ukraine-leaders-lack-details"] == [True, "2025-08-15", "2025-08-19"]
     unhurt(page)
 

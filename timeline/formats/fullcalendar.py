@@ -2,7 +2,7 @@
 
 An end is exclusive. A date is a day in every zone, so all-day events have dates and never a time; a time is in UTC, or
 floats where nobody knows the zone. Titles are text there. Its page asks us with ``startParam: "from"``,
-``endParam: "to"``.
+``endParam: "to"``, ``timeZoneParam: "tz"``.
 
 A calendar has no place for "some time in 2014": an unsure date stands as all the days it may be while those are at most
 31, and is left out and counted otherwise. Years have four digits.

@@ -194,7 +194,7 @@ class SqliteLog:
     def _emptied(self, key: str) -> str:
         """Give the key of a receipt that lost its digest: one that was made from the content becomes another."""
         author, _, own = key.rpartition("\n")
-        return f"{author}\nerased:{os.urandom(SALT_BYTES).hex()}" if own.startswith(DERIVED_KEY) else key
+        return f"{author}\nerased:{self._entropy(SALT_BYTES).hex()}" if own.startswith(DERIVED_KEY) else key
 
     def _records_of(self, erasure: Header) -> set[int]:
         """Walk back through the streams of what an erasure is about: positions of all records about the same things."""
