@@ -244,7 +244,7 @@ def test_fullcalendar_has_every_seed_event_that_fits_a_calendar(show):
     assert found["alaska-summit"] == [True, "2025-08-15", "2025-08-16"]
     assert [sorted(dict(parse_qsl(question))) for question in page.questions] == [["from", "to", "tz"]]
     query = parse_query(parse_qsl(page.questions[0]))
-    assert (iso(query.range.earliest), query.tz) == ("2025-07-27T00:00:00Z", "UTC")
+    assert iso(query.lower) == "2025-07-27T00:00:00Z"
     assert found["ukraine-leaders-lack-details"] == [True, "2025-08-15", "2025-08-19"]
     unhurt(page)
 

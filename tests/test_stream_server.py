@@ -100,14 +100,14 @@ def secret(path):
 
 
 @contextlib.contextmanager
-def stuck(port, count):
-    """Open streams and read nothing."""
+def stuck(port, count, ask=b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n"):
+    """Ask for something and read nothing."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", port))
-            client.sendall(b"GET /v1/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(ask)
         yield
 
 
@@ -160,6 +160,17 @@ def read_all(port, last, end):
         found += reader.messages
         last = reader.last
     return [message["data"]["event"] for message in found]
+
+
+def test_the_server_ends_though_somebody_does_not_read_what_they_asked_for(path, secret):
+    """More than the system's buffers hold, in answers that do end."""
+    with server(path) as (process, port), Writing(port, secret) as writing:
+        for start in range(0, 2_000, 100):
+            assert writing.append(*numbered(start, start + 100)) == 201
+        ask = b"GET /v1/records?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
+        with stuck(port, 3, ask * 5), stuck(port, 3):
+            time.sleep(1)
+            assert ended(process) < 3
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not say what a process holds")

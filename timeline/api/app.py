@@ -41,8 +41,8 @@ def create_app(
 ) -> Litestar:
     """Make the application over an open timeline.
 
-    `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever has to end
-    them before the server does, or wants them otherwise than they are by default.
+    `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever wants them
+    otherwise than they are by default. They end when the application does.
     """
     streams = streams or Streams(timeline, Hub(timeline))
     assets = Assets()

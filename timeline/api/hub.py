@@ -23,7 +23,7 @@ MOST: Final = 10_000
 AT_ONCE: Final = 250
 """Listeners woken in one turn of the event loop."""
 
-GRACE: Final = 1.0
+GRACE: Final = 0.5
 """Seconds in which listeners end by themselves when the server does."""
 
 TRY_AGAIN: Final = 5
@@ -69,14 +69,12 @@ class Hub:
         return len(self._listeners)
 
     def enter(self) -> Listener:
-        """Take one more listener.
+        """Take one more listener. While the server ends, it is let out at once: a browser told 503 would never return.
 
         Raises:
-            Busy: there is no room, or the server is ending; says when to come again.
+            Busy: there is no room; says when to come again.
 
         """
-        if self.closing:
-            raise Busy("the server is ending: come again soon", retry_after=1)
         if len(self._listeners) >= self._most:
             raise Busy(f"there are {self._most:,} streams open already, as many as this server takes: come again "
                        "later, or ask /v1/changes from time to time", retry_after=TRY_AGAIN)

@@ -9,7 +9,7 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +28,8 @@ from timeline.tokens import Tokens, tokens_path
 ROOM: Final = 1_000
 """Connections beside those of the streams."""
 
-GRACE: Final = 1.0
-"""Seconds that connections have to end in once nothing more is sent."""
+GRACE: Final = 1.2
+"""Seconds in which streams and other answers under way have to end."""
 
 
 def is_loopback(host: str) -> bool:
@@ -62,7 +62,7 @@ def run(
         app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra, streams=streams)
         connections = max_streams + ROOM
         _allow(connections)
-        uvloop.run(_serve(app, host, port, connections=connections, drain=streams.close))
+        uvloop.run(_serve(app, host, port, connections=connections))
 
 
 def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
@@ -103,12 +103,12 @@ def _allow(connections: int) -> None:
 
 async def _serve(
     app: Any,  # noqa: ANN401 - an ASGI application
-    host: str, port: int, *, connections: int, drain: Callable[[], Awaitable[None]] | None = None,
+    host: str, port: int, *, connections: int,
 ) -> None:
-    """Serve until SIGINT or SIGTERM: then drain, stop, and wait no longer than a moment.
+    """Serve until SIGINT or SIGTERM; then end, and wait no longer than a moment.
 
-    The server beneath would wait for ever for a client that has not read what it was sent, and it takes no more
-    connections than `connections`: any further ones wait.
+    The server beneath would wait for ever for a client that does not read what it was sent; what was appended is
+    durable, whoever has heard of it. It takes no more connections than `connections`: any further ones wait.
     """
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_access=False, log_enabled=False,
                     websockets=False, backlog=ROOM, backpressure=connections)
@@ -119,8 +119,6 @@ async def _serve(
     serving, ending = loop.create_task(server.serve()), loop.create_task(told.wait())
     await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
-    if drain is not None:
-        await drain()
     loop.call_soon(server.stop)
     done, _ = await asyncio.wait({serving}, timeout=GRACE)
     for task in done:

@@ -25,6 +25,9 @@ READABLE: Final = (1, 2)
 APPLICATION_ID: Final = 0x544C4F47
 """``TLOG`` in the file's header: tools and `file(1)` can tell what it is."""
 
+PAGE: Final = 4096
+"""Bytes of a page, as SQLite makes them unless told otherwise."""
+
 MAX_ORIGIN: Final = 255
 _NO_ORIGIN: Final = re.compile(r"[\s+\x00-\x1f\x7f-\x9f]|://")
 
@@ -59,12 +62,23 @@ def recognise(path: Path) -> None:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = format_of(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if _is_unfinished(path, error):
+            return
         raise Conflict(f"{path.name} is not a timeline log (it is not an SQLite database)") from None
     if tables and application != APPLICATION_ID:
         raise Conflict(f"{path.name} is an SQLite file, but not a timeline log: choose another --db")
     if tables and version not in READABLE:
         raise Conflict(f"{path.name} has format {version}; this program reads format {SCHEMA_VERSION}: upgrade it")
+
+
+def _is_unfinished(path: Path, error: sqlite3.DatabaseError) -> bool:
+    """Whether somebody was killed while making this file: one page, and a journal that takes it back at the next start.
+
+    A reader may not do that, so it cannot look into the file; the writer looks again (`prepare`) once it has been done.
+    """
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code == sqlite3.SQLITE_READONLY_ROLLBACK and path.stat().st_size <= PAGE
 
 
 def format_of(connection: sqlite3.Connection) -> int:
@@ -85,6 +99,8 @@ def prepare(connection: sqlite3.Connection, origin: str | None = None) -> str:
         checked_origin(origin)
     if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         _create(connection, origin or f"timeline.local/{secrets.token_hex(8)}")
+    elif connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise Conflict("this is an SQLite file, but not a timeline log: choose another --db")
     elif format_of(connection) < SCHEMA_VERSION:
         _upgrade(connection)
     own = origin_of(connection)
