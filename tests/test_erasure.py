@@ -22,7 +22,7 @@ from timeline.connections import open_reader
 from timeline.errors import Conflict, Invalid, NotFound
 from timeline.importing.archive import read_log, write_log
 from timeline.log.sqlite import LogFile
-from timeline.snapshots import compare_with_log, find, make_bundle, publish, verify_bundle
+from timeline.snapshots import compare_with_log, find, freeze, make_bundle, publish, verify_bundle
 from timeline.tokens import Tokens
 from timeline.views.store import views_path
 
@@ -351,7 +351,20 @@ def test_a_published_snapshot_keeps_its_id_and_says_what_was_erased(timeline, pa
     assert states["content"] == "unknown"
     assert [each["event"] for each in report.erased] == ["secret"]
     size = before.log.size
-    assert compare_with_log(again.snapshot, timeline.origin, timeline.records(0, size)).state == "ok"
+    check = compare_with_log(again.snapshot, timeline.origin, timeline.records(0, size), timeline.record_at)
+    assert check.state == "ok"
+
+
+@pytest.mark.parametrize("question", [[("actor", "ann")], [], [("actor", "ann"), ("role", "speaker")],
+                                      [("retracted", "include")]])
+def test_a_snapshot_made_after_an_erasure_of_a_time_before_is_whole(timeline, question):
+    before = timeline.position
+    timeline.erase("secret", "body", reason="r")
+    for at in (before, timeline.position):
+        made = freeze(timeline, parse_query([*question, ("at", str(at))]))
+        report = verify_bundle(make_bundle(timeline, made, None), id_=made.id)
+        assert report.verdict == "ok", report.checks
+        assert compare_with_log(made, timeline.origin, timeline.records(0, at), timeline.record_at).state == "ok"
 
 
 # ------------------------------------------------------------------------------- over HTTP, at the command line

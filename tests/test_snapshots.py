@@ -155,7 +155,8 @@ def test_a_snapshot_keeps_its_id_and_bytes_while_the_log_grows_and_views_are_reb
         again = find(timeline, first.snapshot.id)
         assert again.snapshot.content() == first.snapshot.content()
         assert digest(first.snapshot.content()) == first.content
-        check = compare_with_log(again.snapshot, timeline.origin, timeline.records(0, again.snapshot.log.size))
+        size = again.snapshot.log.size
+        check = compare_with_log(again.snapshot, timeline.origin, timeline.records(0, size), timeline.record_at)
         assert check.state == "ok", check
 
 
@@ -434,10 +435,10 @@ def test_another_history_and_a_log_cut_short_have_their_own_verdicts():
     with story() as timeline, story() as other:
         made = freeze(timeline, parse_query([]))
         records = list(timeline.records())
-        assert compare_with_log(made, timeline.origin, records).state == "ok"
-        assert "cut short" in compare_with_log(made, timeline.origin, records[:-1]).detail
-        assert "is of" in compare_with_log(made, other.origin, records).detail
-        assert "another root" in compare_with_log(made, timeline.origin, list(other.records())).detail
+        assert compare_with_log(made, timeline.origin, records, timeline.record_at).state == "ok"
+        assert "cut short" in compare_with_log(made, timeline.origin, records[:-1], timeline.record_at).detail
+        assert "is of" in compare_with_log(made, other.origin, records, timeline.record_at).detail
+        assert "another root" in compare_with_log(made, timeline.origin, list(other.records()), other.record_at).detail
 
 
 def test_a_forged_snapshot_does_not_agree_with_the_log():
@@ -450,7 +451,7 @@ def test_a_forged_snapshot_does_not_agree_with_the_log():
             (made.entries[::-1], "not the same bytes"),
         ):
             snapshot = msgspec.structs.replace(made, entries=entries)
-            assert reason in compare_with_log(snapshot, timeline.origin, records).detail
+            assert reason in compare_with_log(snapshot, timeline.origin, records, timeline.record_at).detail
 
 
 def test_the_snapshot_alone_reads_back_strictly():

@@ -87,7 +87,10 @@ BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A question in normal form. `lower`/`upper` are seconds, None where the range is open; see PARAMETERS."""
+    """A question in normal form. `lower`/`upper` are seconds, None where the range is open; see PARAMETERS.
+
+    `erased` asks for tombstones as well, for snapshots of a time before an erasure: nobody's question, no parameter.
+    """
 
     lower: int | None = None
     upper: int | None = None
@@ -112,6 +115,7 @@ class Query:
     after: Key | None = None
     retracted: bool = False
     undated: bool = True
+    erased: bool = False
 
     @property
     def ranged(self) -> bool:

@@ -186,6 +186,11 @@ class Remote:
             if not lines:
                 return
 
+    def record(self, position: int) -> Record | None:
+        """Give one record of the server's log."""
+        shown = self._request("GET", f"/v1/records/{position}")
+        return msgspec.json.decode(shown, type=ShownRecord).record()
+
     def publish(self, pairs: Pairs) -> dict[str, Any]:
         """Freeze the answer to a question, and say what was published."""
         question: dict[str, Any] = {}

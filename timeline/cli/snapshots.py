@@ -216,12 +216,13 @@ def _with_log(settings: Settings, made: Snapshot) -> Check:
             from timeline.cli.remote import Remote
 
             with Remote(settings.url, settings.token) as remote:
-                return compare_with_log(made, remote.origin(), remote.records(size),
+                return compare_with_log(made, remote.origin(), remote.records(size), remote.record,
                                         lambda position: advance(bar, position))
         from timeline.log.sqlite import LogFile
 
         with closing(LogFile(present(settings.db))) as log:
-            return compare_with_log(made, log.origin, log.read(0, size), lambda position: advance(bar, position))
+            return compare_with_log(made, log.origin, log.read(0, size), lambda at: next(log.read(at - 1, 1), None),
+                                    lambda position: advance(bar, position))
 
 
 def _print(report: Report) -> None:

@@ -70,12 +70,14 @@ def assemble(timeline: Freezable, form: dict[str, Any], size: int, formed: Seque
 
 
 def _formed(reader: Reader, query: Query, size: int) -> Iterator[Formed]:
-    query = replace(query, limit=MAX_LIMIT)
+    query = replace(query, limit=MAX_LIMIT, erased=True)
     count = 0
     while True:
         page = reader.page(query, size)
         for encoded in page.bodies:
             body = msgspec.json.decode(encoded)
+            if _is_gone(body) and body["erased"]["position"] <= size:
+                continue  # at that size it stood nowhere any more
             yield body["id"], sorted(_positions(reader, body["id"], body["revision"]["position"], body))
         count += len(page.bodies)
         if count > MAX_ENTRIES:

@@ -32,7 +32,7 @@ def question(form: dict[str, Any], size: int) -> Query:
         Invalid: it is no normal form.
 
     """
-    known = {field.name for field in fields(Query)} - {"at", "as_of", "lang", "order", "limit", "after"}
+    known = {field.name for field in fields(Query)} - {"at", "as_of", "lang", "order", "limit", "after", "erased"}
     if unknown := sorted(set(form) - known):
         raise Invalid(f"query: unknown member {unknown[0]}")
     try:

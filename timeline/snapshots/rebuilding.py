@@ -20,7 +20,7 @@ from timeline.snapshots.document import Snapshot
 from timeline.snapshots.freezing import freeze
 from timeline.snapshots.question import question
 from timeline.snapshots.report import Check
-from timeline.views.store import Views, readers
+from timeline.views.store import Read, Views, readers
 
 Progress = Callable[[int], None]
 
@@ -28,14 +28,14 @@ Progress = Callable[[int], None]
 class Rebuilt(Reading):
     """Views built from records in a folder that goes when this is closed; what was read gives the root."""
 
-    def __init__(self, origin: str, records: Iterable[Record], progress: Progress = lambda _: None) -> None:
-        """Fold the records, from position 1 on."""
+    def __init__(self, origin: str, records: Iterable[Record], read: Read, progress: Progress = lambda _: None) -> None:
+        """Fold the records, from position 1 on; `read` gives one of them again, by its position."""
         self._origin = origin
         self._edge = Frontier()
         self._erased: set[str] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="timeline-rebuild-")
         path = Path(self._folder.name) / "rebuilt.views.db"
-        views = Views(path, origin)
+        views = Views(path, origin, read)
         try:
             views.connection.execute("PRAGMA synchronous = OFF")
             views.catch_up(self._hashed(records), progress)
@@ -81,13 +81,16 @@ class Rebuilt(Reading):
 
 
 def compare_with_log(
-    snapshot: Snapshot, origin: str, records: Iterable[Record], progress: Progress = lambda _: None
+    snapshot: Snapshot, origin: str, records: Iterable[Record], read: Read, progress: Progress = lambda _: None
 ) -> Check:
-    """Compare a snapshot with the records 1 to its size of the log it names; the check is called ``log``."""
+    """Compare a snapshot with the records 1 to its size of the log it names; the check is called ``log``.
+
+    `read` gives one record by its position: what was erased is drawn from its records once more.
+    """
     size = snapshot.log.size
     if origin != snapshot.log.origin:
         return Check("log", "failed", f"the log at hand is {origin}, the snapshot is of {snapshot.log.origin}")
-    with Rebuilt(origin, records, progress) as rebuilt:
+    with Rebuilt(origin, records, read, progress) as rebuilt:
         if rebuilt.size < size:
             return Check("log", "failed", f"the log at hand ends at position {rebuilt.size}, before the snapshot's "
                                           f"{size}: it was cut short, or is an older copy")

@@ -227,7 +227,8 @@ class _Verification(Evidence):
         told = [name for name in names if name not in bare]
         self._check_whole(told)
         standings = expected(self._query, told, self._replay, self._members)
-        standings += [self._seen[name].standing() for name in bare]
+        shown = {entry.event["id"] for entry in self._snapshot.entries}
+        standings += [self._seen[name].standing() for name in bare if not by_content or name in shown]
         return [standing.id for standing in sorted(standings, key=lambda each: each.place(self._query))]
 
     def _check_whole(self, told: Sequence[str]) -> None:

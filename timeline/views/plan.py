@@ -130,7 +130,8 @@ class Plan:
 
     def _conditions(self, probes: list[list[int]]) -> str:
         query = self._query
-        shown = f"x.hidden IN ({SHOWN}, {RETRACTED}, {ERASED})" if query.retracted else f"x.hidden = {SHOWN}"
+        hidden = [SHOWN, *([RETRACTED, ERASED] if query.retracted else [ERASED] if query.erased else [])]
+        shown = f"x.hidden IN ({', '.join(map(str, hidden))})" if hidden[1:] else f"x.hidden = {SHOWN}"
         conditions = ["x.since <= :position", shown]
         if query.reported_by is None:
             conditions.append("x.until > :position")

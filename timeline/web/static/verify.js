@@ -873,6 +873,7 @@ class Verification {
   /** Answer the question again, from content, and from headers where there is none; null where a date is not read. */
   meant() {
     const { question, seen, members, replay } = this, byTime = question.reported_by !== undefined;
+    const shown = new Set(this.snapshot.entries.map(({ event }) => event.id));
     const found = new Map(), left = [...this.headers.values()].find(({ type, position }) =>
       byTime && type === "source.described" && position <= this.snapshot.log.size && !this.records.has(position));
     if (left) refuse(`the description of a source at position ${left.position} is left out`);
@@ -880,7 +881,7 @@ class Verification {
       const bare = standingOf(header, first, hidden);
       if (!byTime && !means(question, bare, members)) continue;
       if (replay.gone.has(id)) {
-        found.set(id, bare);
+        if (!(question.roles || byTime) || shown.has(id)) found.set(id, bare);
         continue;
       }
       const versions = replay.events.get(id) ?? [];
