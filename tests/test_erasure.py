@@ -367,6 +367,16 @@ def test_a_snapshot_made_after_an_erasure_of_a_time_before_is_whole(timeline, qu
         assert compare_with_log(made, timeline.origin, timeline.records(0, at), timeline.record_at).state == "ok"
 
 
+def test_an_event_that_lost_its_quotes_was_revised_and_lost_its_body_is_still_verified(timeline):
+    timeline.erase("secret", "quotes", reason="first")
+    timeline.revise("secret", {"summary": "Shorter"}, reason="second")
+    published = publish(timeline, parse_query([("actor", "ann")]))
+    timeline.erase("secret", "body", reason="third")
+    again = find(timeline, published.snapshot.id)
+    report = verify_bundle(make_bundle(timeline, again.snapshot, again.position), id_=published.snapshot.id)
+    assert report.verdict == "ok", report.checks
+
+
 # ------------------------------------------------------------------------------- over HTTP, at the command line
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import msgspec
 
 from timeline.edtf import iso
 from timeline.errors import TimelineError
-from timeline.log import Header
+from timeline.log import ERASURE, Header
 from timeline.parts import BODY
 from timeline.query import Query
 from timeline.records import SnapshotPublished, canonical, restore
@@ -140,6 +140,10 @@ class _Verification(Evidence):
         lost = f"; {gone} were erased, and are known by their headers only" if gone else ""
         return Check("entries", "ok", f"{len(self._snapshot.entries) - gone} events follow from their records{lost}")
 
+    def _erasures_before(self, event: str, position: int) -> int:
+        return sum(header.type == ERASURE and place < position and header.streams[0][0] == f"event/{event}"
+                   for place, header in self._headers.items())
+
     def _check_gone(self, entry: Entry) -> None:
         """An event that lost its body may say only what headers say: nobody could tell whether the rest is true."""
         event, position = entry.event["id"], entry.positions[-1]
@@ -148,6 +152,7 @@ class _Verification(Evidence):
         number = next((sequence for name, sequence, _ in streams if name == f"event/{event}"), 0)
         if header is None or not number:
             raise Refused(f"event {event} was not changed at position {position}")
+        number -= self._erasures_before(event, position)  # they stand in the event's stream, and are no revisions
         earliest, latest = header.when or (None, None)
         said = {"id": event}, _bound(earliest), _bound(latest), {
             "number": number, "position": position, "recorded_at": header.recorded_at, "author": header.author,

@@ -824,9 +824,11 @@ class Verification {
     const { event, revision, earliest, latest, retracted, positions, erased, merged_from: merged = [] } = entry;
     const header = this.headers.get(positions.at(-1)), name = `event/${event.id}`;
     const own = header?.streams.find(([each]) => each === name) ?? refuse(`${name} was not changed where it says`);
+    const erasures = this.all.filter(({ type, position, streams }) =>
+      type === "part.erased" && position < header.position && streams[0][0] === name).length;
     const joined = new Set(positions.flatMap((at) => this.headers.get(at)?.streams ?? []).map(([each]) => each));
     const bounds = boundsOf(header), shown = { ...(earliest && { earliest }), ...(latest && { latest }) };
-    if (!same(event, { id: event.id }) || !same(revision, revisionOf(header, own[1])) || !same(retracted ?? {}, {}) ||
+    if (!same(event, { id: event.id }) || !same(revision, revisionOf(header, own[1] - erasures)) || !same(retracted ?? {}, {}) ||
         !same(uncut(shown, bounds, header.when), shown) || !merged.every((id) => joined.has(`event/${id}`)) ||
         !erased) {
       refuse(`event ${event.id} was erased, and says more than the headers of its records`);
