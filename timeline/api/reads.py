@@ -32,7 +32,9 @@ T = TypeVar("T")
 PAGE_BYTES: Final = 8_000_000
 """A page of records ends once it is that large, whatever the limit says."""
 
-INDEXED: Final = ("events", "actors", "sources", "topics", "density", "changes", "snapshots", "records", "checkpoint")
+INDEXED: Final = (
+    "events", "actors", "sources", "topics", "density", "changes", "stream", "snapshots", "records", "checkpoint",
+)
 CLOCKS: Final = ("at", "as_of", "tz")
 TIMEMAP_PARAMETERS: Final = tuple(name for name in BY_NAME if name not in memento.PINS)
 """What a TimeMap of events takes: the question whose mementos it lists, which nothing pins."""

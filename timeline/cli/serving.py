@@ -21,8 +21,10 @@ SCOPES = ("read", "write", "admin")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
 @click.option("--public-read/--private-read", default=None,
               help="Whether reading needs no token. Has to be said for an address that others can reach.")
+@click.option("--max-streams", type=click.IntRange(0, 100_000), default=10_000, show_default=True,
+              help="Live streams that may be open at once; further ones are told to come back later.")
 @click.pass_obj
-def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | None) -> None:
+def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | None, max_streams: int) -> None:
     """Serve the timeline by HTTP. Writing always needs a token (`timeline token create`).
 
     \b
@@ -34,10 +36,10 @@ def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | No
     if public_read is None and not is_loopback(host):
         raise Malformed(f"{host} can be reached by others: add --public-read if everybody may read this timeline, or "
                         "--private-read if reading needs a token")
-    start(settings, host, port, public_read=public_read is not False)
+    start(settings, host, port, public_read=public_read is not False, max_streams=max_streams)
 
 
-def start(settings: Settings, host: str, port: int, *, public_read: bool = True) -> None:
+def start(settings: Settings, host: str, port: int, *, public_read: bool = True, max_streams: int = 10_000) -> None:
     """Run the server until it is told to stop; it signs where the log has a key."""
     from timeline.api import serve as server
     from timeline.cli.keys import find_signer, remember
@@ -50,7 +52,7 @@ def start(settings: Settings, host: str, port: int, *, public_read: bool = True)
     if signer is not None:
         remember(settings.db, signer)
         note(f"signs checkpoints with the key {signer.verifier.vkey}")
-    server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer)
+    server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer, max_streams=max_streams)
 
 
 @click.group()
