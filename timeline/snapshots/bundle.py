@@ -21,12 +21,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from timeline.chronicle import AnyTimeline
-from timeline.errors import Invalid, Malformed
 from timeline.log import Header, Record
 from timeline.parts import TEXT
 from timeline.query import Query
-from timeline.records import canonical, check_depth
-from timeline.snapshots.document import Snapshot
+from timeline.records import canonical
+from timeline.snapshots.document import Snapshot, decode_strictly
 from timeline.snapshots.membership import candidates, events_in, members_in
 from timeline.snapshots.question import question
 
@@ -85,25 +84,8 @@ _decoder = msgspec.json.Decoder(Bundle)
 
 
 def decode_bundle(data: bytes) -> Bundle:
-    """Read a bundle strictly: its bytes must be the canonical ones.
-
-    Raises:
-        Malformed: not JSON, or not in canonical form.
-        Invalid: it is not a bundle of this format.
-
-    """
-    check_depth(data)
-    try:
-        bundle = _decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"not a bundle: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not a bundle: {error}") from None
-    if bundle.format != FORMAT:
-        raise Invalid(f"format: expected {FORMAT}, got {bundle.format!r}")
-    if bundle.encoded() != data.strip(b"\n"):
-        raise Malformed("the bundle is not in canonical form: some byte was changed, or a program wrote it anew")
-    return bundle
+    """Read a bundle; see `decode_strictly` for the errors."""
+    return decode_strictly(data, _decoder, "bundle", FORMAT)
 
 
 def make_bundle(timeline: AnyTimeline, snapshot: Snapshot, published: int | None) -> Bundle:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -102,32 +102,50 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
-_decoder = msgspec.json.Decoder(Snapshot)
+class Document(Protocol):
+    """A snapshot or a bundle: what has a format and one canonical form."""
+
+    @property
+    def format(self) -> str:
+        """Which format it is of."""
 
 
-def decode_snapshot(data: bytes) -> Snapshot:
-    """Read a snapshot strictly: its bytes must be the canonical ones.
+Made = TypeVar("Made", bound=Document)
+
+
+def decode_strictly(data: bytes, decoder: msgspec.json.Decoder[Made], what: str, format_: str) -> Made:
+    """Read a document strictly: its bytes must be the canonical ones.
 
     That refuses members named twice, other spellings of numbers and text, and white space, all at once.
 
     Raises:
         Malformed: not JSON, or not in canonical form.
-        Invalid: it is not a snapshot of this format.
+        Invalid: it is not a document of this format.
 
     """
     check_depth(data)
     try:
-        snapshot = _decoder.decode(data)
+        made = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise Invalid(f"not a snapshot: {error}") from None
+        raise Invalid(f"not a {what}: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"not a snapshot: {error}") from None
-    if snapshot.format != FORMAT:
-        raise Invalid(f"format: expected {FORMAT}, got {snapshot.format!r}")
-    if snapshot.content() != data.strip(b"\n"):
-        raise Malformed("the snapshot is not in canonical form: some byte was changed, or a program wrote it anew")
-    return snapshot
+        raise Malformed(f"not a {what}: {error}") from None
+    if made.format != format_:
+        raise Invalid(f"format: expected {format_}, got {made.format!r}")
+    if canonical(made) != data.strip(b"\n"):
+        raise Malformed(f"the {what} is not in canonical form: some byte was changed, or a program wrote it anew")
+    return made
 
 
-__all__ = ["FORMAT", "MEDIA_TYPE", "PROJECTOR", "Entry", "LogAt", "Snapshot", "decode_snapshot", "digest", "manifest",
-           "named"]
+_decoder = msgspec.json.Decoder(Snapshot)
+
+
+def decode_snapshot(data: bytes) -> Snapshot:
+    """Read a snapshot; see `decode_strictly` for the errors."""
+    return decode_strictly(data, _decoder, "snapshot", FORMAT)
+
+
+__all__ = [
+    "FORMAT", "MEDIA_TYPE", "PROJECTOR", "Entry", "LogAt", "Snapshot", "decode_snapshot", "decode_strictly", "digest",
+    "manifest", "named",
+]
