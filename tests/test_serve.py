@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 from api_client import load_seeds
@@ -144,17 +144,18 @@ def test_nothing_acknowledged_is_lost(path):
     acknowledged = []
 
     def append(port, name):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         headers = {"Authorization": f"Bearer {secrets[name]}", "Content-Type": "application/json"}
-        for number in range(100_000):
-            try:
-                connection.request("POST", "/v1/events", json.dumps({"id": f"{name}-{number}", "title": name}), headers)
-                response = connection.getresponse()
-                body = json.loads(response.read())
-            except (OSError, http.client.HTTPException, ValueError):
-                return
-            if response.status == 201:
-                acknowledged.append((body["id"], body["revision"]["author"]))
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            for number in range(100_000):
+                event = json.dumps({"id": f"{name}-{number}", "title": name})
+                try:
+                    connection.request("POST", "/v1/events", event, headers)
+                    with connection.getresponse() as response:
+                        body = json.loads(response.read())
+                except (OSError, http.client.HTTPException, ValueError):
+                    return
+                if response.status == 201:
+                    acknowledged.append((body["id"], body["revision"]["author"]))
 
     with server(path) as (process, port):
         threads = [threading.Thread(target=append, args=(port, name)) for name in secrets]

@@ -168,8 +168,7 @@ def test_whoever_is_killed_while_erasing_leaves_a_sound_log_and_a_note_that_says
             assert types.count("part.erased") == report.erased
             started = report.erased - erased - len(acknowledged)
             assert started in {0, 1}
-            if started:
-                assert log.unpurged
+            if started and log.unpurged:  # else it was done with, and killed before it could say so
                 assert log.rewrite()
                 assert log.cut(5)
                 log.purged()
