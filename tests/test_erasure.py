@@ -19,8 +19,9 @@ from timeline.api.app import create_app
 from timeline.chronicle import rebuild_views, verify_file
 from timeline.cli import cli
 from timeline.connections import open_reader
-from timeline.errors import Conflict, Invalid, NotFound
+from timeline.errors import Conflict, Corrupt, Invalid, NotFound
 from timeline.importing.archive import read_log, write_log
+from timeline.importing.rows import File
 from timeline.log.sqlite import LogFile
 from timeline.snapshots import compare_with_log, find, freeze, make_bundle, publish, verify_bundle
 from timeline.tokens import Tokens
@@ -285,47 +286,47 @@ def test_undeclared_loss_is_damage_with_a_verdict_of_its_own(timeline, statement
         assert finding.check == check
 
 
+def exported(path):
+    with closing(LogFile(path)) as log:
+        return list(write_log(log))
+
+
+def restore(timeline, lines):
+    read_log(timeline, File(Path("log"), 0), lines, lambda *_: None)
+
+
 def test_an_exported_log_keeps_its_erasures_and_its_root(timeline, tmp_path):
     timeline.erase("secret", "body", reason="r")
     timeline.record(id="later", title="Later")
     root, path = timeline.head().root, timeline.path
     timeline.close()
-    with closing(LogFile(path)) as log:
-        lines = list(write_log(log))
-
-    class File:
-        name = "log"
+    lines = exported(path)
 
     copy = tmp_path / "copy"
     copy.mkdir()
     with Timeline.open(copy / "c.db") as restored:
-        read_log(restored, File(), lines, lambda *_: None)
+        restore(restored, lines)
         assert restored.head().root == root
         assert restored.verify().sound
         assert restored.event("secret")["erased"]["reason"] == "r"
     cut = tmp_path / "cut"
     cut.mkdir()
-    with Timeline.open(cut / "c.db") as restored, pytest.raises(Exception, match="no record of this log says"):
-        read_log(restored, File(), lines[:6], lambda *_: None)
+    with Timeline.open(cut / "c.db") as restored, pytest.raises(Corrupt, match="no record of this log says"):
+        restore(restored, lines[:6])
 
 
 def test_a_copy_that_was_restored_before_an_erasure_follows_it(timeline, tmp_path):
     path = timeline.path
-    with closing(LogFile(path)) as log:
-        before = list(write_log(log))
+    before = exported(path)
     timeline.erase("secret", "body", reason="r")
-    with closing(LogFile(path)) as log:
-        after = list(write_log(log))
-
-    class File:
-        name = "log"
+    after = exported(path)
 
     copy = tmp_path / "copy"
     copy.mkdir()
     with Timeline.open(copy / "c.db") as restored:
-        read_log(restored, File(), before, lambda *_: None)
+        restore(restored, before)
         assert holding(copy, "Xylophonic")
-        read_log(restored, File(), after, lambda *_: None)
+        restore(restored, after)
         assert restored.event("secret")["erased"]
         assert restored.verify().sound
         assert holding(copy, "Xylophonic", "Quixotical") == set()

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from timeline.log import Header
 from timeline.model import Source
 from timeline.query import Query
 from timeline.snapshots.replay import Replay, Version
 from timeline.snapshots.standing import ERASED, MERGED, RETRACTED, SHOWN, Members, Standing, means, of_header
-
-DECIDED_BY_WORDS: Final = "q"
 
 
 @dataclass(slots=True)

@@ -49,7 +49,6 @@ class _Verification(Evidence):
         self._seen: dict[str, Seen] = {}
         self._described: dict[str, int] = {}
         self._members: Members = {}
-        self._published: SnapshotPublished | None = None
 
     def run(self) -> Report:
         try:
