@@ -21,7 +21,7 @@ from timeline.cli import cli
 from timeline.connections import open_reader
 from timeline.errors import Conflict, Corrupt, Invalid, NotFound
 from timeline.importing.archive import read_log, write_log
-from timeline.importing.rows import File
+from timeline.importing.files import File
 from timeline.log.sqlite import LogFile
 from timeline.snapshots import compare_with_log, find, freeze, make_bundle, publish, verify_bundle
 from timeline.tokens import Tokens

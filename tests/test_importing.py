@@ -15,7 +15,7 @@ import pytest
 from timeline import Timeline
 from timeline.errors import Conflict, Invalid, Malformed, NotFound, TimelineError
 from timeline.formats import FORMATS, Sheet
-from timeline.importing import Importer, Local, find, write_log
+from timeline.importing import Importer, Local, Manner, find, write_log
 from timeline.log.sqlite import LogFile
 
 ADA = {"type": "actor.described", "actor": {"id": "ada", "kind": "person", "name": "Ada Lovelace"}}
@@ -56,7 +56,7 @@ def put(tmp_path):
 
 def load(timeline, *paths, revise=None, progress=lambda _: None):
     with closing(Local(timeline)) as target:
-        return Importer(target, revise=revise, progress=progress).run(find(paths))
+        return Importer(target, Manner(revise=revise), progress=progress).run(find(paths))
 
 
 def refused(timeline, *paths, error=TimelineError, revise=None):
@@ -458,3 +458,50 @@ def test_a_log_that_was_altered(exported, tmp_path, put):
         assert other.position == 650
         with pytest.raises(Malformed, match="line 2: not a record of a log"):
             load(other, put("worse.ndjson", lines[0] + b'{"position":2}\n'))
+
+
+# ---------------------------------------------------------------------------------------------- order
+
+def named(number, *others):
+    return event(number, relations=[{"type": "follows", "event": f"event-{other}"} for other in others])
+
+
+def test_events_may_name_events_further_down(timeline, put):
+    """A chronological export is full of such references; the file's order is kept where it can be."""
+    load(timeline, put("a.ndjson", ndjson(ADA, named(1, 3), named(2), named(3, 4), named(4))))
+    recorded = [each.header.streams[0][0] for each in timeline.records() if each.header.type == "event.recorded"]
+    assert recorded == ["event/event-2", "event/event-4", "event/event-3", "event/event-1"]
+    assert all(each["revision"]["number"] == 1 for each in timeline.events())
+
+
+def test_events_that_name_each_other_are_completed_by_a_revision(timeline, put):
+    path = put("a.ndjson", ndjson(ADA, named(1, 2), named(2, 1), named(3, 1)))
+    load(timeline, path)
+    for number, other in ((1, 2), (2, 1), (3, 1)):
+        assert timeline.event(f"event-{number}")["relations"] == [{"type": "follows", "event": f"event-{other}"}]
+    assert "named" not in timeline.history("event-1")[-1]["revision"]["reason"]
+    assert "recorded after it" in timeline.history("event-1")[-1]["revision"]["reason"]
+    position = timeline.position
+    assert load(timeline, path).new == 0
+    assert timeline.position == position
+
+
+def test_an_event_that_names_one_that_is_nowhere_is_a_fault(timeline, put):
+    path = put("a.ndjson", ndjson(ADA, named(1), named(2, 9), named(3, 2)))
+    places = refused(timeline, path, error=Invalid)
+    assert [place for place, _ in places] == ["a.ndjson:3: /event/relations/0/event"]
+    assert "unknown event event-9" in places[0][1]
+
+
+def test_references_across_batches_are_found(timeline, put, monkeypatch):
+    monkeypatch.setattr("timeline.importing.run.BATCH", 3)
+    monkeypatch.setattr("timeline.importing.run.SMALL_BATCH", 2)
+    load(timeline, put("a.ndjson", ndjson(ADA, *(named(number, 11 - number) for number in range(1, 11)))))
+    assert len(list(timeline.events())) == 10
+    assert all(each["relations"] for each in timeline.events())
+
+
+def test_a_retraction_waits_for_its_event(timeline, put):
+    gone = {"type": "event.retracted", "id": "event-1", "reason": "never happened"}
+    load(timeline, put("a.ndjson", ndjson(ADA, {"type": "event.recorded", "event": named(1, 2)}, gone, named(2))))
+    assert "retracted" in timeline.event("event-1")

@@ -90,10 +90,10 @@ def seeds() -> Path:
 
 def _fill(path: Path) -> None:
     from timeline.cli.writing import run, writing
-    from timeline.importing import find
+    from timeline.importing import Manner, find
 
     with writing(path) as target:
-        outcome = run(target, find([seeds()]), None)
+        outcome = run(target, find([seeds()]), Manner())
     state = f"imported {outcome.new} records" if outcome.new else "found there already, and reused"
     say(f"The seed timeline ({state}): {path}")
 

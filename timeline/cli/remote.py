@@ -230,6 +230,14 @@ class Remote:
         """Tell nothing: sending a change again is harmless."""
         return set()
 
+    def things(self, type_: str) -> Iterator[dict[str, Any]]:
+        """Read all actors or sources, page by page."""
+        address = f"/v1/{type_}s?limit={MAX_LIMIT}"
+        while address:
+            page = msgspec.json.decode(self._request("GET", address))
+            yield from page["items"]
+            address = page.get("next")
+
     def current(self, event_id: str) -> dict[str, Any] | None:
         """Give the present body of an event."""
         try:

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from timeline.chronicle import Timeline
 from timeline.errors import Conflict, Corrupt, Fault, Invalid, Malformed, TimelineError
-from timeline.importing.rows import File
+from timeline.importing.files import File
 from timeline.log import ERASURE, Part, Record
 from timeline.log.sqlite import LogFile
 

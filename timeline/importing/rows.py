@@ -1,153 +1,134 @@
-"""Files to rows: which files there are, what is in them, and one change a row with the place it came from.
+"""Files to rows: what is in them, one change a row with the place it came from.
 
-NDJSON and CSV are read line by line, so a file of any size needs no memory; a JSON document is read whole. The kind of
-a file is decided by what it holds; its name decides only where that is not enough.
+NDJSON and CSV are read line by line, so a file of any size needs no memory; a JSON document and a calendar are read
+whole. What other tools wrote goes through `kinds` and `foreign`.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from itertools import chain
-from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
 
 import msgspec
 
-from timeline.errors import Fault, Invalid, Malformed, NotFound, TimelineError
+from timeline.errors import Fault, Invalid, Malformed, TimelineError
 from timeline.formats.csv import COLUMNS, IGNORED, READABLE, read_row
+from timeline.importing import kinds
+from timeline.importing.drafts import Draft, Reading, Unread
+from timeline.importing.files import MAX_LINE, File
+from timeline.importing.foreign import Adopter, corrected
+from timeline.importing.readers import ics, timesketch
 from timeline.model import decode_hook
-from timeline.records import AnyChange, check_depth, convert_change, decode, decode_change, merge
+from timeline.records import AnyChange, EventRecorded, check_depth, convert_change, decode, decode_change, merge, plain
 from timeline.views.projector import EXTRAS
 
-EXTENSIONS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", ".csv": "csv", ".tsv": "csv"}
-BOM: Final = b"\xef\xbb\xbf"
-MAX_LINE: Final = 16 * 1024 * 1024
-HEAD: Final = 64 * 1024
+Correction = Callable[[dict[str, Any]], dict[str, Any]]
+"""Gives an event as a row would have it, from the event as it is in the log."""
 
 
 class Row(NamedTuple):
-    """One change and the line it stands on; or what is wrong there. `cells` are those of a row of CSV."""
+    """One change and the line it stands on; or what is wrong there.
+
+    `correct` is there where the file's format says less than an event holds: then the rest stays as it is.
+    """
 
     line: int
     change: AnyChange | None = None
     error: TimelineError | None = None
-    cells: dict[str, str] | None = None
+    correct: Correction | None = None
 
 
 @dataclass(slots=True)
-class File:
-    """One file to read, and how much of it has been read."""
+class Open:
+    """A file being read: what it is said to be, how it is to be read, and who makes changes of what is in it."""
 
-    path: Path | None
-    size: int | None
-    read: int = 0
-    ignored: int = 0
-    kind: str = ""
-
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        return "standard input" if self.path is None else str(self.path)
-
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """Open for reading; `NotFound` where it cannot be."""
-        if self.path is None:
-            yield sys.stdin.buffer
-            return
-        try:
-            stream = self.path.open("rb")
-        except OSError as error:
-            raise NotFound(f"{self.path} cannot be read: {error.strerror}") from None
-        with stream:
-            yield stream
+    file: File
+    adopter: Adopter
+    wanted: str = ""
+    reading: Reading = field(default_factory=Reading)
 
 
-def find(paths: Iterable[str | Path]) -> list[File]:
-    """List the files meant by some paths: a directory stands for the files of known kinds in it, in order of name.
-
-    Raises:
-        NotFound: there is no such file, or nothing to import in a directory.
-
-    """
-    found: list[File] = []
-    for given in paths:
-        if str(given) == "-":
-            found.append(File(None, None))
-            continue
-        path = Path(given)
-        if path.is_dir():
-            found += _directory(path)
-        elif path.exists():
-            found.append(File(path, path.stat().st_size if path.is_file() else None))
-        else:
-            raise NotFound(f"there is no file {path}")
-    return found
-
-
-def _directory(path: Path) -> list[File]:
-    inside = sorted(
-        each for each in path.iterdir()
-        if each.is_file() and not each.name.startswith(".") and each.suffix.lower() in EXTENSIONS
-    )
-    if not inside:
-        raise NotFound(f"there is nothing to import in {path}: expected files *{', *'.join(EXTENSIONS)}")
-    return [File(each, each.stat().st_size) for each in inside]
-
-
-def rows(file: File, lines: Iterable[bytes]) -> Iterator[Row]:
+def rows(opened: Open, lines: Iterable[bytes]) -> Iterator[Row]:
     """Yield the changes of a file of any kind but a log's, from the lines that `sniff` gave."""
-    kind = file.kind
-    if kind == "csv":
-        yield from _csv(file, lines)
-    elif kind == "json":
-        yield from _json(file, b"".join(lines))
+    file = opened.file
+    if file.kind == "csv":
+        yield from _csv(opened, lines)
+    elif file.kind == "json":
+        yield from _json(opened, b"".join(lines))
+    elif file.kind == "ics":
+        file.format = "iCalendar"
+        yield from _calendar(opened, b"".join(lines))
     else:
-        yield from _ndjson(file, lines)
+        yield from _ndjson(opened, lines)
 
 
-def sniff(file: File, stream: BinaryIO) -> tuple[Iterator[bytes], str]:
-    """Give a file's lines, and its kind: ``ndjson``, ``json``, ``csv`` or ``log``."""
-    lines = _lines(file, stream)
-    kept: list[bytes] = []
-    for line in lines:
-        kept.append(line)
-        if line.strip():
-            break
-    first = kept[-1].strip() if kept else b""
-    file.kind = _kind(first, EXTENSIONS.get(file.path.suffix.lower(), "") if file.path else "")
-    return chain(kept, lines), file.kind
+# ---------------------------------------------------------------------------------------------- foreign
+
+def _adopted(opened: Open, drafts: Iterable[Draft | Unread], broken: list[Row] | None = None) -> Iterator[Row]:
+    """Make rows of drafts; `broken` are rows that never got to the reader, in the order they were met."""
+    for draft in drafts:
+        yield from broken or ()
+        if broken:
+            broken.clear()
+        if isinstance(draft, Unread):
+            yield Row(draft.line, error=draft.error)
+            continue
+        try:
+            changes = opened.adopter.changes(draft, opened.file.stem)
+        except TimelineError as error:
+            yield Row(draft.line, error=error)
+            continue
+        for change in changes:
+            yield Row(draft.line, change, correct=_correction(change) if isinstance(change, EventRecorded) else None)
+    yield from broken or ()
 
 
-def _lines(file: File, stream: BinaryIO) -> Iterator[bytes]:
-    first = True
-    while line := stream.readline(MAX_LINE):
-        file.read += len(line)
-        yield line.removeprefix(BOM) if first else line
-        first = False
+def _correction(change: EventRecorded) -> Correction:
+    return lambda old: corrected(old, plain(change.event))
 
 
-def _kind(first: bytes, named: str) -> str:
-    if not first:
-        return "ndjson"
-    if first.startswith(b"["):
-        return "json"
-    if not first.startswith(b"{"):
-        return named or "csv"
+def _calendar(opened: Open, data: bytes) -> Iterator[Row]:
     try:
-        value = msgspec.json.decode(first)
-    except msgspec.DecodeError:
-        whole = named == "ndjson" or (named != "json" and first.endswith(b"}"))
-        return "ndjson" if whole else "json"
-    if "header" in value and "parts" in value:
-        return "log"
-    return "json" if isinstance(value.get("items"), list) else "ndjson"
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        yield Row(data.count(b"\n", 0, error.start) + 1, error=Malformed(f"not UTF-8: byte {data[error.start]:#04x}"))
+        return
+    yield from _adopted(opened, ics.read(text, opened.reading))
+
+
+def _places(data: bytes, members: Iterable[str]) -> Callable[[int], int]:
+    """Tell at which line the items of a document begin; they are looked up once, when the first is asked for."""
+    found: list[int] = []
+
+    def place(index: int) -> int:
+        if not found:
+            found.extend(_item_lines(data, members))
+        return found[index] if index < len(found) else 1
+
+    return place
+
+
+def _item_lines(data: bytes, members: Iterable[str]) -> Iterator[int]:
+    breaks = list(accumulate((len(line) for line in data.splitlines(keepends=True)), initial=0))
+    offset = 0
+    for item in _held(data, members):
+        offset = data.find(item, offset)
+        yield bisect(breaks, offset)
+        offset += len(item)
+
+
+def _held(data: bytes, members: Iterable[str]) -> list[bytes]:
+    raw = data
+    if not data.lstrip().startswith(b"["):
+        holder = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        raw = next((bytes(holder[member]) for member in members if member in holder), b"[]")
+    return [bytes(item) for item in msgspec.json.decode(raw, type=list[msgspec.Raw])]
 
 
 # ---------------------------------------------------------------------------------------------- JSON
@@ -156,22 +137,57 @@ _decoder: msgspec.json.Decoder[AnyChange] = msgspec.json.Decoder(AnyChange, dec_
 _encode = msgspec.json.Encoder().encode
 
 
-def _ndjson(file: File, lines: Iterable[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
+def _ndjson(opened: Open, lines: Iterable[bytes]) -> Iterator[Row]:
+    file = opened.file
+    numbered: Iterator[tuple[int, bytes]] = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    first = next(numbered, None)
+    if first is None:
+        return
+    numbered = chain([first], numbered)
+    if opened.wanted or _is_foreign(first[1]):
+        file.format = "Timesketch JSONL"
+        broken: list[Row] = []
+        yield from _adopted(opened, timesketch.read_jsonl(_objects(numbered, broken), opened.reading), broken)
+        return
+    for number, line in numbered:
         if len(line) == MAX_LINE and not line.endswith(b"\n"):
             yield Row(number, error=Malformed(f"a line longer than {MAX_LINE // 2**20} MB: is this NDJSON?"))
             return
-        if text := line.strip():
-            yield _row(file, number, text)
+        yield _row(file, number, line.strip())
 
 
-def _json(file: File, data: bytes) -> Iterator[Row]:
-    """Read a list, a page with items, or one object; where a second object follows it is NDJSON after all."""
+def _is_foreign(line: bytes) -> bool:
     try:
-        items = _items(bytes(msgspec.json.decode(data, type=msgspec.Raw)))
+        return timesketch.recognises(msgspec.json.decode(line))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _objects(numbered: Iterable[tuple[int, bytes]], broken: list[Row]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in numbered:
+        try:
+            yield number, decode(line.strip(), dict[str, Any])
+        except TimelineError as error:
+            broken.append(Row(number, error=error))
+
+
+def _json(opened: Open, data: bytes) -> Iterator[Row]:
+    """Read a list, a page with items, or one object; where a second object follows it is NDJSON after all."""
+    file = opened.file
+    try:
+        whole = bytes(msgspec.json.decode(data, type=msgspec.Raw))
+        value = _looked_at(whole)
+        if reader := kinds.document(value, opened.wanted):
+            file.format = reader.description
+            yield from _adopted(opened, reader.read(value, opened.reading, _places(data, reader.members)))
+            return
+        items = _items(whole)
+    except Malformed as error:
+        yield Row(1, error=error)
+        return
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if "trailing" in str(error) and data.lstrip().startswith(b"{"):
-            yield from _ndjson(file, data.splitlines())
+            yield from _ndjson(opened, data.splitlines())
         else:
             yield _broken(data, error)
         return
@@ -181,6 +197,12 @@ def _json(file: File, data: bytes) -> Iterator[Row]:
         line += data.count(b"\n", place, found)
         place = found
         yield _row(file, line + 1, item)
+
+
+def _looked_at(whole: bytes) -> Any:  # noqa: ANN401 - decoded JSON
+    """Decode a document to see what it is; one that nests too deeply is not looked at."""
+    check_depth(whole)
+    return msgspec.json.decode(whole)
 
 
 def _items(data: bytes) -> list[bytes]:
@@ -251,8 +273,8 @@ def event_change(file: File, values: dict[str, Any]) -> AnyChange:
 
 # ---------------------------------------------------------------------------------------------- CSV
 
-def _csv(file: File, lines: Iterable[bytes]) -> Iterator[Row]:
-    texts = _texts(lines)
+def _csv(opened: Open, lines: Iterable[bytes]) -> Iterator[Row]:
+    file, texts = opened.file, _texts(lines)
     skipped = 0
     try:
         while not (header_line := next(texts, "\0")).strip():
@@ -260,23 +282,39 @@ def _csv(file: File, lines: Iterable[bytes]) -> Iterator[Row]:
         delimiter = max(",;\t", key=header_line.count)
         reader = csv.reader(chain([header_line], texts), delimiter=delimiter, strict=True)
         header = [name.strip() for name in next(reader, [])]
+        table = kinds.table(header, opened.wanted)
     except (csv.Error, Malformed) as error:
         yield Row(1, error=error if isinstance(error, TimelineError) else Malformed(f"malformed CSV: {error}"))
+        return
+    broken: list[Row] = []
+    numbered = _cells(reader, skipped, broken)
+    if table is not None:
+        file.format = table.description
+        fitting = ((line, [*cells, *[""] * (len(header) - len(cells))]) for line, cells in numbered)
+        yield from _adopted(opened, table.read(header, fitting, opened.reading), broken)
         return
     if faults := tuple(_header_faults(header)):
         yield Row(1, error=Invalid(faults[0].detail, faults=faults))
         return
+    for line, cells in numbered:
+        yield _csv_row(file, line, header, cells)
+    yield from broken
+
+
+def _cells(reader: Any, skipped: int, broken: list[Row]) -> Iterator[tuple[int, list[str]]]:  # noqa: ANN401 - csv.reader
+    """Yield rows that are not empty with the line they begin at; what ends them early goes to `broken`."""
     while True:
         line = skipped + reader.line_num + 1
         try:
             cells = next(reader, None)
         except (csv.Error, Malformed) as error:
-            yield Row(line, error=error if isinstance(error, TimelineError) else Malformed(f"malformed CSV: {error}"))
+            broken.append(Row(line, error=error if isinstance(error, TimelineError) else Malformed(
+                f"malformed CSV: {error}")))
             return
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
-            yield _csv_row(file, line, header, cells)
+            yield line, cells
 
 
 def _texts(lines: Iterable[bytes]) -> Iterator[str]:
@@ -306,14 +344,14 @@ def _csv_row(file: File, line: int, header: list[str], cells: list[str]) -> Row:
         return Row(line, error=Malformed(f"expected {len(header)} cells as in the first line, got {len(cells)}"))
     row = dict(zip(header, cells, strict=True))
     try:
-        return Row(line, event_change(file, read_row(row)), cells=row)
+        return Row(line, event_change(file, read_row(row)), correct=lambda event: _corrected(event, row))
     except TimelineError as error:
         faults = tuple(Fault(column(fault.pointer), fault.detail) for fault in error.faults)
         detail = f"{faults[0].pointer}: {faults[0].detail}" if faults else error.detail
         return Row(line, error=type(error)(detail, faults=faults))
 
 
-def corrected(event: dict[str, Any], cells: dict[str, str]) -> dict[str, Any]:
+def _corrected(event: dict[str, Any], cells: dict[str, str]) -> dict[str, Any]:
     """Give an event as a row of CSV would have it: what a cell does not say, or cannot carry, stays as it is."""
     for each in COLUMNS:
         cell = cells.get(each.name, "").strip()
@@ -340,4 +378,4 @@ def column(pointer: str) -> str:
             return pointer
 
 
-__all__ = ["EXTENSIONS", "File", "Row", "column", "corrected", "event_change", "find", "rows", "sniff"]
+__all__ = ["Correction", "Open", "Row", "column", "event_change", "rows"]

@@ -8,7 +8,7 @@ the same import finds everything in place, and an import that was cut off goes o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,13 +24,19 @@ from timeline.errors import (
     Corrupt,
     Fault,
     Forbidden,
+    Invalid,
+    Malformed,
     NotFound,
     TimelineError,
     TooCostly,
     Unauthorized,
 )
 from timeline.importing.archive import read_log
-from timeline.importing.rows import File, Row, column, corrected, rows, sniff
+from timeline.importing.drafts import Reading
+from timeline.importing.files import File, sniff
+from timeline.importing.foreign import Adopter, Known
+from timeline.importing.ordering import opened, ordered, references
+from timeline.importing.rows import Correction, Open, Row, column, rows
 from timeline.log.sqlite import LogFile
 from timeline.model import Event
 from timeline.records import AnyChange, EventRecorded, EventRevised, canonical, convert, difference, plain, settle
@@ -42,6 +48,12 @@ MAX_FAULTS: Final = 20
 MAX_BYTES: Final = 800_000
 """Most canonical bytes in a batch (but for one change that is larger): a server takes 1 MB at once."""
 
+SAMPLE: Final = 10
+"""Events shown as examples of what was read."""
+
+SMALL_BATCH: Final = 200
+"""Changes sent together once their sizes are not counted any more."""
+
 ASK: Final = 500
 """Most keys looked up in one statement."""
 
@@ -52,12 +64,28 @@ class Item(NamedTuple):
     file: File
     line: int
     change: AnyChange
-    cells: dict[str, str] | None = None
+    correct: Correction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How files are to be read.
+
+    `revise` is the reason for which events that say something else now are corrected, `format` the name of the format
+    where it is not to be found out (`timeline.importing.kinds.NAMES`); `day_first`, `tz` as for `Reading`, `prefix` as
+    for `Adopter`: these three speak of other tools' files only.
+    """
+
+    revise: str | None = None
+    format: str = ""
+    day_first: bool | None = None
+    tz: str | None = None
+    prefix: str = ""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What an import did. `unchanged` rows were in the log already."""
+    """What an import did. `unchanged` rows were in the log already, `sample` are the first events that were read."""
 
     read: int = 0
     new: int = 0
@@ -65,6 +93,7 @@ class Outcome:
     revised: int = 0
     position: int = 0
     notes: list[str] = field(default_factory=list)
+    sample: list[Event] = field(default_factory=list)
 
     @property
     def settled(self) -> int:
@@ -77,7 +106,7 @@ class Outcome:
         return f"imported {self.new:,} changes{there}"
 
 
-class Target(Protocol):
+class Target(Known, Protocol):
     """Where changes go."""
 
     def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
@@ -119,6 +148,13 @@ class Local:
         except NotFound:
             return None
 
+    def things(self, type_: str) -> Iterator[dict[str, Any]]:
+        """Read all actors or sources."""
+        reader, position, after = self.timeline.reader(), self.timeline.position, ""
+        while rows := reader.things(type_, position, after=after, limit=ASK):
+            yield from (msgspec.json.decode(body) for _, body in rows)
+            after = rows[-1][0]
+
     def close(self) -> None:
         """Close what was opened to look."""
         self._log.close()
@@ -128,15 +164,18 @@ class Importer:
     """One import run. `progress(outcome)` is called after each batch."""
 
     def __init__(
-        self, target: Target, *, revise: str | None = None, progress: Callable[[Outcome], None] = lambda _: None
+        self, target: Target, manner: Manner = Manner(), *, progress: Callable[[Outcome], None] = lambda _: None
     ) -> None:
-        """Import into `target`; with `revise`, a reason, events that say something else now are corrected."""
+        """Import into `target`."""
         self.outcome = Outcome()
-        self._target, self._revise, self._progress = target, revise, progress
+        self._target, self._manner, self._revise, self._progress = target, manner, manner.revise, progress
+        self._adopter = Adopter(target, manner.prefix)
         self._seen: Counter[bytes] = Counter()
         self._faults: list[tuple[TimelineError, str, Fault]] = []
         self._bytes = 0
         self._pending: tuple[list[Item], Future[list[Appended]]] | None = None
+        self._waiting: list[Item] = []
+        self._last = False
 
     def run(self, files: Iterable[File]) -> Outcome:
         """Import files in order.
@@ -152,6 +191,7 @@ class Importer:
                 batch = self._file(file, batch)
             self._flush(batch)
             self._settle()
+            self._complete()
         except KeyboardInterrupt:
             with suppress(TimelineError):
                 self._settle()
@@ -161,26 +201,44 @@ class Importer:
         return self.outcome
 
     def _file(self, file: File, batch: list[Item]) -> list[Item]:
+        manner = self._manner
+        opened = Open(file, self._adopter, manner.format, Reading(manner.day_first, manner.tz))
         with file.open() as stream:
-            lines, kind = sniff(file, stream)
+            try:
+                lines, kind = sniff(file, stream)
+            except Malformed as error:
+                self._fault(file, 1, error)
+                return batch
             if kind == "log":
                 self._flush(batch)
                 self._settle()
                 if not self._faults:
                     self._adopt(file, lines)
                 return []
-            for row in rows(file, lines):
+            for row in rows(opened, lines):
                 self._take(file, row, batch)
                 if len(batch) >= BATCH or self._bytes >= MAX_BYTES:
                     self._flush(batch)
                     batch, self._bytes = [], 0
                 if len(self._faults) >= MAX_FAULTS:
                     break
-        if file.ignored:
-            self.outcome.notes.append(
-                f"{file.name}: fields that are derived (earliest, latest, recorded_at, revision, ...) were left out of "
-                f"{file.ignored:,} events")
+        self._tell(opened)
         return batch
+
+    def _tell(self, opened: Open) -> None:
+        """Note what a file was taken for, and what of it could not be carried over."""
+        file, reading = opened.file, opened.reading
+        said = [*reading.notes, *(f"left out {count:,}: {what}" for what, count in reading.skipped.most_common()),
+                *(f"lost in {count:,}: {what}" for what, count in reading.losses.most_common())]
+        if file.ignored:
+            said.append("fields that are derived (earliest, latest, recorded_at, revision, ...) were left out of "
+                        f"{file.ignored:,} events")
+        if file.format:
+            self.outcome.notes.append(f"{file.name} is read as {file.format}")
+        if self._adopter.described:
+            said.append(_described(self._adopter.described))
+            self._adopter.described.clear()
+        self.outcome.notes += [f"{file.name}: {sentence}" for sentence in said]
 
     def _adopt(self, file: File, lines: Iterable[bytes]) -> None:
         if not isinstance(self._target, Local):
@@ -201,7 +259,9 @@ class Importer:
             self._fault(file, row.line, row.error or TimelineError("unreadable"))
         elif not self._faults:
             try:
-                batch.append(Item(file, row.line, self._keyed(row.change), row.cells))
+                batch.append(Item(file, row.line, self._keyed(row.change), row.correct))
+                if isinstance(row.change, EventRecorded) and len(self.outcome.sample) < SAMPLE:
+                    self.outcome.sample.append(row.change.event)
             except TimelineError as error:
                 self._fault(file, row.line, error)
 
@@ -258,6 +318,12 @@ class Importer:
             detail = f"{error.detail}; {self.outcome} so far, and what is in stays in"
             raise type(error)(detail, imported=self.outcome.settled)
         number, faults = _located(error, len(batch))
+        if number is not None and not self._last and isinstance(error, Invalid) and references(batch[number].change):
+            ready, late = ordered(batch, self._exists)
+            if ready != batch:
+                self._waiting += late
+                self._again(ready)
+                return
         if number is None or not (isinstance(error, Conflict) and "revision" in error.members):
             item = batch[number or 0]
             somewhere = " (in the batch that begins at this line)" if number is None else ""
@@ -279,6 +345,38 @@ class Importer:
             self._count(self._target.submit([item.change for item in batch]).result())
         except TimelineError as error:
             self._rescue(batch, error)
+
+    def _exists(self, event_id: str) -> bool:
+        return self._target.current(event_id) is not None
+
+    def _complete(self) -> None:
+        """Send what waited for events further down; open circles of events that name each other."""
+        if not self._waiting:
+            return
+        while self._waiting and not self._faults:
+            ready, late = ordered(self._waiting, self._exists)
+            self._waiting = late if ready else []
+            for start in range(0, len(ready), SMALL_BATCH):
+                self._again(ready[start : start + SMALL_BATCH])
+            if not ready:
+                self._open(late)
+        self._progress(self.outcome)
+
+    def _open(self, circle: list[Item]) -> None:
+        """Record events that name each other, or what is nowhere: the log then says what is unknown."""
+        self._last = True
+        inside = {item.change.event.id for item in circle if isinstance(item.change, EventRecorded)}
+        bare, full = [], []
+        for item in circle:
+            missing = references(item.change) & inside
+            if not isinstance(item.change, EventRecorded) or not missing:
+                full.append(item)
+                continue
+            first, then = opened(item.change, missing - {None})
+            bare.append(item._replace(change=self._keyed(first), correct=item.correct))
+            full.append(item._replace(change=self._keyed(then)))
+        for start in range(0, len(found := [*bare, *full]), SMALL_BATCH):
+            self._again(found[start : start + SMALL_BATCH])
 
     def _reconciled(self, batch: list[Item]) -> list[Item]:
         """Drop what is in the log as it is, turn what is there otherwise into corrections, or say what is wrong."""
@@ -307,10 +405,8 @@ class Importer:
         if not isinstance(change, EventRecorded):
             return item
         old = plain(event_of(current))
-        if item.cells is None:
-            patch = difference(old, plain(settle(change).event))
-        else:
-            patch = difference(old, plain(settle(convert(corrected(old, item.cells), Event))))
+        new = settle(change).event if item.correct is None else settle(convert(item.correct(old), Event))
+        patch = difference(old, plain(new))
         if not patch:
             self.outcome.unchanged += 1
             return None
@@ -338,7 +434,7 @@ class Importer:
     def _fault_at(self, file: File, line: int, error: TimelineError, fault: Fault) -> None:
         if len(self._faults) < MAX_FAULTS:
             pointer = fault.pointer
-            if file.kind == "csv":
+            if file.kind == "csv" and not file.format:
                 pointer = f"column {column(pointer)}" if pointer else ""
             place = f"{file.name}:{line}" + (f": {pointer}" if pointer else "")
             self._faults.append((error, f"line {line:,} of {file.name}", Fault(place, fault.detail)))
@@ -350,6 +446,11 @@ class Importer:
         more = f" ({count} faults)" if len(faults) > 1 else ""
         detail = f"{self.outcome}; fix {where}{more} and run the same command again: what is in stays in"
         return type(first)(detail, faults=faults, imported=self.outcome.settled)
+
+
+def _described(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SAMPLE]) + (f" and {len(names) - SAMPLE:,} more" if len(names) > SAMPLE else "")
+    return f"actors that the log did not know by name were described with their names alone: {shown}"
 
 
 def _gone(current: dict[str, Any]) -> str:
@@ -376,4 +477,4 @@ def _located(error: TimelineError, size: int) -> tuple[int | None, Sequence[Faul
     return int(head), [Fault(fault.pointer[len(head) + 1 :], fault.detail) for fault in faults]
 
 
-__all__ = ["BATCH", "Importer", "Local", "Outcome", "Target"]
+__all__ = ["BATCH", "Importer", "Local", "Manner", "Outcome", "Target"]
