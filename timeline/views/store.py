@@ -22,6 +22,7 @@ from timeline.connections import Readers, open_writer
 from timeline.log import Record
 from timeline.log.purging import cut, rewrite
 from timeline.records import AnyFact
+from timeline.views import readable
 from timeline.views.projector import Projector, no_log
 
 VERSION: Final = 2
@@ -205,6 +206,7 @@ def _open(path: Path, origin: str, read: Read) -> tuple[sqlite3.Connection, Proj
         if connection.execute("SELECT origin FROM state").fetchone() != (origin,):
             raise LookupError(origin)
         connection.execute("PRAGMA secure_delete = ON")
+        readable.install(connection)
         return connection, Projector(connection, read)
     except BaseException:
         connection.close()
