@@ -2,6 +2,9 @@
 
 The packages are for the tests alone: `npm install @knight-lab/timelinejs vis-timeline fullcalendar` somewhere, and
 TIMELINE_NODE_MODULES names the node_modules there.
+
+A crowd of 5,000 hostile events goes into each widget. TimelineJS3 makes a slide of each at once, which takes it half a
+minute here, so it gets the whole crowd in one zone and the first few hundred in the others.
 """
 
 from __future__ import annotations
@@ -9,8 +12,11 @@ from __future__ import annotations
 import html
 import json
 import os
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from api_client import load_seeds
@@ -49,6 +55,59 @@ HOSTILE = [
     {"id": "entities", "title": ENTITIES, "summary": ENTITIES, "when": "2025-08-16", "actors": [{"id": "entities"}]},
     {"id": "undated", "title": "Some day"},
 ]
+
+
+CROWD = 5_000
+FEW = 300
+LONG = "Longword" * 62
+RTL = "\u202e\u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0633\u0644\u0627\u0645 \u2066<b>"
+SORTS = ("html", "before-christ", "open-end", "open-start", "set", "rtl", "long", "evening", "undated", "month")
+
+
+def member(number):
+    """One of the crowd: its sort by the last digit, its day by its number, within a year that begins in February."""
+    sort, day = SORTS[number % 10], first_day(number)
+    later = day + timedelta(days=3)
+    title, when = {
+        "html": (TITLE, f"{day}"), "before-christ": (EVIL, f"-{day.year % 100 + 18:04}-{day:%m-%d}"),
+        "open-end": (ENTITIES, f"{day}/.."), "open-start": (EVIL, f"../{day}"), "set": (TITLE, f"[{day}..{later}]"),
+        "rtl": (RTL, f"{day}"), "long": (LONG, f"{day}~"), "evening": (TITLE, f"{day}T20:30"), "undated": (EVIL, None),
+        "month": (RTL, f"{day:%Y-%m}"),
+    }[sort]
+    event = {"id": f"{sort}-{number}", "title": title, "summary": f"{EVIL} {number}", "when": when,
+             "tz": "America/Anchorage" if sort == "evening" else None,
+             "actors": [{"id": each} for each in (f"evil-{number % 7}", f"unknown-{number % 5}")[:number % 3]]}
+    return {name: value for name, value in event.items() if value}
+
+
+def first_day(number):
+    return date(2025, 2, 1) + timedelta(days=number * 7 % 365)
+
+
+def named(actor):
+    """Name half of the groups, with markup; nobody knows the others."""
+    return f"{EVIL}{actor}" if actor.startswith("evil") else None
+
+
+@cache
+def crowd_bodies():
+    actors = [*(f"evil-{number}" for number in range(7)), *(f"unknown-{number}" for number in range(5))]
+    with Timeline.temporary() as timeline:
+        timeline.append([{"type": "actor.described", "actor": {"id": id_, "kind": "person", "name": id_}}
+                         for id_ in actors])
+        for first in range(0, CROWD, 1000):
+            timeline.append([{"type": "event.recorded", "event": member(number)}
+                             for number in range(first, first + 1000)])
+        return [json.dumps(timeline.event(member(number)["id"])) for number in range(CROWD)]
+
+
+def crowd(count):
+    return Sheet(crowd_bodies()[:count], CROWD, origin="news.example", name_of=named)
+
+
+def of_sorts(count, *sorts):
+    """Give the numbers of those in a crowd that are of some sorts."""
+    return [number for number in range(count) if SORTS[number % 10] in sorts]
 
 
 def modules(path):
@@ -121,6 +180,10 @@ def unhurt(page):
 
 # ---------------------------------------------------------------------------------------------- TimelineJS3
 
+PATIENCE = 300_000
+"""Milliseconds a widget may take to be ready: TimelineJS3 needs half a minute for thousands of events."""
+
+
 def timelinejs(show, sheet):
     modules(TIMELINEJS)
     data = FORMATS["timelinejs"].encode(sheet)
@@ -130,7 +193,7 @@ def timelinejs(show, sheet):
         "fetch('/data').then(r => r.json()).then(data => {"
         f"window.tl = new TL.Timeline('t', data, {{script_path: '{SITE}/{Path(TIMELINEJS).parent}/', font: null}});"
         "tl.on('ready', () => {window.ready = true})})</script>", data)
-    page.wait_for_function("window.ready")
+    page.wait_for_function("window.ready", timeout=PATIENCE)
     return page, json.loads(data)["events"]
 
 
@@ -175,9 +238,39 @@ def test_timelinejs_shows_hostile_events_as_text_and_on_their_days(show):
     unhurt(page)
 
 
+def test_timelinejs_shows_a_crowd_of_hostile_events_on_their_days(show, request):
+    count = CROWD if request.node.callspec.params["show"] == "UTC" else FEW
+    page, events = timelinejs(show, crowd(count))
+    dated = [number for number in range(count) if SORTS[number % 10] != "undated"]
+    assert page.evaluate("tl.config.events.length") == len(events) == len(dated) == count * 9 // 10
+    days = page.evaluate(
+        "Object.fromEntries(tl.config.events.map(e => [e.unique_id, [e.start_date, e.end_date].map(d => d && "
+        "[d.data.date_obj.getFullYear(), d.data.date_obj.getMonth() + 1, d.data.date_obj.getDate()])]))")
+    assert days.keys() == {member(number)["id"] for number in dated}
+    for number in dated:
+        sort, day = SORTS[number % 10], first_day(number)
+        start, end = days[f"{sort}-{number}"]
+        if sort in {"html", "rtl", "open-start", "open-end", "long"}:
+            assert (start, end) == ([day.year, day.month, day.day], None)
+        elif sort == "set":
+            last = day + timedelta(days=3)
+            assert (start, end) == ([day.year, day.month, day.day], [last.year, last.month, last.day])
+        elif sort == "evening":
+            assert start == list((day + timedelta(days=1)).timetuple()[:3])
+        elif sort == "month":
+            assert (start[:2], end) == ([day.year, day.month], None)
+        else:
+            assert start[1:] == [day.month, day.day]
+    for number in (0, count // 2, count - 10):
+        page.evaluate("id => tl.goToId(id)", f"html-{number}")
+        page.wait_for_timeout(50)
+        assert page.locator(f"[id='html-{number}'] .tl-headline").first.text_content() == TITLE
+    unhurt(page)
+
+
 # ---------------------------------------------------------------------------------------------- vis-timeline
 
-def vis(show, sheet):
+def vis(show, sheet, *, stack="true"):
     modules(VIS)
     data = FORMATS["vis"].encode(sheet)
     page = show(
@@ -185,7 +278,7 @@ def vis(show, sheet):
         "fetch('/data').then(r => r.json()).then(data => {"
         "window.items = new vis.DataSet(data.items); window.groups = new vis.DataSet(data.groups);"
         "window.tl = new vis.Timeline(document.getElementById('t'), items, groups,"
-        "{moment: date => vis.moment(date).utc(), stack: true}); window.ready = true})</script>", data)
+        f"{{moment: date => vis.moment(date).utc(), stack: {stack}}}); window.ready = true}})</script>", data)
     page.wait_for_function("window.ready")
     return page, json.loads(data)
 
@@ -220,6 +313,42 @@ def test_vis_shows_hostile_events_as_text_and_at_their_instants(show):
     assert TITLE in page.locator(".vis-item-content").all_text_contents()
     assert {EVIL, ENTITIES} <= set(page.locator(".vis-labelset .vis-inner").all_text_contents())
     unhurt(page)
+
+
+def test_vis_shows_a_crowd_of_thousands_as_text_and_at_their_instants(show):
+    page, data = vis(show, crowd(CROWD), stack="false")
+    dated = [number for number in range(CROWD) if SORTS[number % 10] != "undated"]
+    lanes = sum(max(1, number % 3) for number in dated)
+    assert len(data["items"]) == page.evaluate("items.length") == lanes
+    assert page.evaluate("groups.length") == 7 + 5 + 1
+    found = {id_.partition("@")[0]: bounds for id_, bounds in drawn(page).items()}
+    assert found.keys() == {member(number)["id"] for number in dated}
+    for number in of_sorts(CROWD, "html", "rtl", "long"):
+        day = first_day(number)
+        assert found[member(number)["id"]] == [f"{day}T00:00:00.000Z", f"{day + timedelta(days=1)}T00:00:00.000Z"]
+    for number in of_sorts(CROWD, "set"):
+        day = first_day(number)
+        assert found[f"set-{number}"] == [f"{day}T00:00:00.000Z", f"{day + timedelta(days=4)}T00:00:00.000Z"]
+    for number in of_sorts(CROWD, "evening"):
+        assert found[f"evening-{number}"] == [f"{evening(number):%Y-%m-%dT%H:%M:%S}.000Z", None]
+    for number in of_sorts(CROWD, "before-christ"):
+        year = first_day(number).year % 100 + 18
+        assert found[f"before-christ-{number}"][0] == f"-{year:06}-{first_day(number):%m-%d}T00:00:00.000Z"
+    for number in of_sorts(CROWD, "open-end", "open-start"):
+        assert found[member(number)["id"]][1] is None
+    page.evaluate("tl.setWindow('2025-08-10T00:00:00Z', '2025-08-12T00:00:00Z', {animation: false})")
+    page.wait_for_timeout(300)
+    assert {TITLE, LONG} & set(page.locator(".vis-item-content").all_text_contents())
+    names = set(page.locator(".vis-labelset .vis-inner").all_text_contents())
+    unknown = {f"unknown {number}" for number in range(5)}
+    assert names == {*(f"{EVIL}evil-{number}" for number in range(7)), *unknown, "–"}
+    unhurt(page)
+
+
+def evening(number):
+    """Give the instant (UTC) of half past eight in Anchorage on the day of an event."""
+    day = first_day(number)
+    return datetime(day.year, day.month, day.day, 20, 30, tzinfo=ZoneInfo("America/Anchorage")).astimezone(UTC)
 
 
 # ---------------------------------------------------------------------------------------------- FullCalendar
@@ -258,5 +387,26 @@ def test_fullcalendar_shows_hostile_events_as_text_and_on_their_days(show):
     instant = page.evaluate("cal.getEvents().find(e => e.id === 'evening').start.toISOString()")
     assert instant == "2025-08-16T04:30:00.000Z"
     assert TITLE in page.evaluate("cal.getEvents().map(e => e.title)")
+    assert "<b>bold</b>" in page.locator("#c").inner_text()
+    unhurt(page)
+
+
+def test_fullcalendar_shows_a_crowd_of_thousands_on_their_days(show):
+    page, data, found = calendar(show, crowd(CROWD))
+    fit = of_sorts(CROWD, "html", "set", "rtl", "long", "evening", "month")
+    assert found.keys() == {member(number)["id"] for number in fit}
+    assert len(data) == len(fit) == CROWD * 6 // 10
+    for number in of_sorts(CROWD, "html", "rtl", "long", "set"):
+        day = first_day(number)
+        days = 4 if SORTS[number % 10] == "set" else 1
+        assert found[member(number)["id"]] == [True, f"{day}", f"{day + timedelta(days=days)}"]
+    for number in of_sorts(CROWD, "month"):
+        day = first_day(number).replace(day=1)
+        after = (day + timedelta(days=31)).replace(day=1)
+        assert found[f"month-{number}"] == [True, f"{day}", f"{after}"]
+    instants = page.evaluate("Object.fromEntries(cal.getEvents().filter(e => !e.allDay)"
+                             ".map(e => [e.id, e.start.toISOString()]))")
+    assert instants == {f"evening-{number}": f"{evening(number):%Y-%m-%dT%H:%M:%S}.000Z"
+                        for number in of_sorts(CROWD, "evening")}
     assert "<b>bold</b>" in page.locator("#c").inner_text()
     unhurt(page)

@@ -19,6 +19,10 @@ MAX_URL: Final = 16_384
 
 MAX_PARAMETERS: Final = 200
 
+WORTH: Final = {"text/html": 0.5}
+"""A page is worth half of what data are: a browser that takes anything gets JSON, and so no cache that overlooks Vary
+gives a program a page that a browser asked for. Who wants HTML most by far, or says `f=html`, has it."""
+
 
 def query_pairs(request: AnyRequest) -> list[tuple[str, str]]:
     """Give the parameters of a URL in order, repeated ones too.
@@ -70,7 +74,7 @@ def negotiate(request: AnyRequest, types: dict[str, str]) -> str:
             detail = f"expected one of {', '.join(types)}"
             raise Malformed(f"f: {detail}", faults=(Fault("?f", detail),))
         return wanted
-    best = best_type(request.headers.get("accept"), list(types.values()))
+    best = best_type(request.headers.get("accept"), list(types.values()), WORTH)
     if best is None:
         raise NotAcceptable(f"this address gives {', '.join(types.values())}")
     return next(name for name, media_type in types.items() if media_type == best)

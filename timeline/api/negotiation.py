@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 MOST: Final = 50
 """Items of a header that are looked at; nobody sends more in good faith."""
+
+EQUAL: Final[Mapping[str, float]] = MappingProxyType({})
 
 _WEIGHT: Final = re.compile(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", re.IGNORECASE)
 
@@ -28,15 +31,18 @@ def weighted(header: str) -> list[tuple[str, float]]:
     return found
 
 
-def best_type(accept: str | None, offered: Sequence[str]) -> str | None:
+def best_type(accept: str | None, offered: Sequence[str], worth: Mapping[str, float] = EQUAL) -> str | None:
     """Choose what is wanted most, the first of `offered` where several are; None where all are excluded.
 
-    The most specific range speaks of a type: ``text/csv;q=0, */*`` takes anything but CSV.
+    The most specific range speaks of a type: ``text/csv;q=0, */*`` takes anything but CSV. `worth` is what a type is
+    to us, 1 where nothing is said; both weights are multiplied (the server's own preferences, section 12.1).
 
     >>> best_type("text/*;q=0.5, application/json", ["application/json", "text/csv"])
     'application/json'
     >>> best_type("application/json;q=0", ["application/json"]) is None
     True
+    >>> best_type("text/html, */*;q=0.8", ["application/json", "text/html"], {"text/html": 0.5})
+    'application/json'
     """
     if accept is None or not accept.strip():
         return offered[0]
@@ -44,7 +50,7 @@ def best_type(accept: str | None, offered: Sequence[str]) -> str | None:
 
     def weight(media_type: str) -> float:
         ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        return next((weights[each] for each in ranges if each in weights), 0.0)
+        return next((weights[each] for each in ranges if each in weights), 0.0) * worth.get(media_type, 1.0)
 
     best = max(offered, key=weight)
     return best if weight(best) > 0 else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from timeline.formats import Sheet
 
 FORMAT_NAMES = ("json", "ndjson", "csv", "timelinejs", "vis", "fullcalendar", "ics", "jsonfeed", "atom", "timesketch",
-                "geojson", "jsonld", "log")
+                "geojson", "jsonld", "html", "log")
 
 
 @click.command()

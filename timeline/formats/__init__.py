@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from timeline.formats import csv, feeds, fullcalendar, ics, json, linked, timelinejs, timesketch, vis
+from timeline.formats import csv, feeds, fullcalendar, html, ics, json, linked, timelinejs, timesketch, vis
 from timeline.formats.languages import actor_name, localised
 from timeline.formats.sheet import Losses, NameOf, Sheet
 
@@ -19,8 +19,9 @@ class Format(NamedTuple):
     """One way to write events.
 
     `loses` says what it can never carry, whatever the event. A `light` format costs little more than its bytes: it may
-    be written where others wait. Media types are all different, so that Accept can ask for any of them; where there is
-    no registered one, it is a vendor's name with the suffix of its syntax (RFC 6838, section 4.2.8).
+    be written where others wait. `policy` is the Content-Security-Policy of a format that browsers show as a document.
+    Media types are all different, so that Accept can ask for any of them; where there is no registered one, it is a
+    vendor's name with the suffix of its syntax (RFC 6838, section 4.2.8).
     """
 
     name: str
@@ -30,6 +31,7 @@ class Format(NamedTuple):
     write: Callable[[Sheet], Iterator[bytes]]
     loses: str = ""
     light: bool = False
+    policy: str = ""
 
     def encode(self, sheet: Sheet) -> bytes:
         """Write a whole sheet at once."""
@@ -72,6 +74,9 @@ FORMATS: Final = {
                "GeoJSON: a point where the place is known, else a null geometry", linked.geojson),
         Format("jsonld", "application/ld+json", "jsonld", "schema.org: a LiveBlogPosting and its Events",
                linked.json_ld, "stances, relations and where in a source it stands; doubt about a date except as EDTF"),
+        Format("html", "text/html", "html", "A document to read or to keep: no scripts, nothing fetched", html.write,
+               "stances, relations, outcomes, notes, other translations and where in a source it stands",
+               policy=html.POLICY),
     )
 }
 

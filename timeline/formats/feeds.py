@@ -4,6 +4,8 @@ A feed reader sorts by when something was published, which is when it was record
 that, and never stands in its place: it is in words in the text, and as EDTF in ``_timeline`` or ``dcterms:temporal``.
 
 Addresses in Atom are relative to the feed's own (RFC 4287, section 2), so that a feed is the same behind every proxy.
+Where the server was told its public address they are absolute, and a feed says where it and its page are: readers keep
+feeds apart from where they came.
 """
 
 from __future__ import annotations
@@ -41,8 +43,10 @@ def json_feed(sheet: Sheet) -> Iterator[bytes]:
         "version": "https://jsonfeed.org/version/1.1", "title": f"Timeline {sheet.origin}",
         "_timeline": {"position": sheet.position},
     }
+    if sheet.own_url:
+        head |= {"home_page_url": sheet.page_url, "feed_url": sheet.own_url}
     if sheet.next is not None:
-        head["next_url"] = sheet.next
+        head["next_url"] = sheet.base + sheet.next
     yield msgspec.json.encode(head)[:-1] + b',"items":['
     yield from joined(msgspec.json.encode(_item(read(body), sheet)) for body in sheet.bodies)
     yield b"]}"
@@ -61,7 +65,7 @@ def _item(entry: Entry, sheet: Sheet) -> dict[str, Any]:
                       "position": event["revision"]["position"]},
     }
     medium = picture(event)
-    more = {"language": event.get("lang"), "image": medium["url"] if medium else None}
+    more = {"url": sheet.event_url(entry.id), "language": event.get("lang"), "image": medium["url"] if medium else None}
     return item | {name: value for name, value in more.items() if value}
 
 
@@ -83,8 +87,11 @@ def atom(sheet: Sheet) -> Iterator[bytes]:
     author = ET.Element("author")
     author.append(_element("name", sheet.origin))
     yield _bytes(author)
+    if sheet.own_url:
+        yield _bytes(ET.Element("link", {"rel": "self", "type": "application/atom+xml", "href": sheet.own_url}))
+        yield _bytes(ET.Element("link", {"rel": "alternate", "type": "text/html", "href": sheet.page_url}))
     if sheet.next is not None:
-        yield _bytes(ET.Element("link", {"rel": "next", "href": sheet.next}))
+        yield _bytes(ET.Element("link", {"rel": "next", "href": sheet.base + sheet.next}))
     updated = NEVER
     for body in sheet.bodies:
         entry = read(body)
@@ -101,14 +108,15 @@ def _entry(entry: Entry, sheet: Sheet) -> ET.Element:
         _element("title", entry.title, type="text"),
         _element("published", event["recorded_at"]),
         _element("updated", event["revision"]["recorded_at"]),
-        ET.Element("link", {"rel": "alternate", "type": "text/html", "href": f"/events/{entry.id}"}),
+        ET.Element("link", {"rel": "alternate", "type": "text/html", "href": f"{sheet.base}/events/{entry.id}"}),
         _element("content", _text(entry), type="text"),
     ])
     for actor in entry.actors:
         contributor = ET.SubElement(found, "contributor")
         contributor.append(_element("name", sheet.name(actor)))
     found.extend(ET.Element("category", {"term": topic}) for topic in event.get("topics", ()))
-    found.extend(ET.Element("link", {"rel": "via", "href": f"/v1/sources/{source}"}) for source in entry.sources)
+    found.extend(ET.Element("link", {"rel": "via", "href": f"{sheet.base}/v1/sources/{source}"})
+                 for source in entry.sources)
     found.extend(_coverage(event))
     return found
 

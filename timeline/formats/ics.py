@@ -8,6 +8,8 @@
   (3.3.5, form 1). A time is an instant: no DTEND.
 * A correction keeps the UID and raises SEQUENCE (3.8.7.4). A retraction stays, as STATUS:CANCELLED; ask with
   ``retracted=include`` so that calendars hear of it.
+* Where the server was told its public address, a calendar says where it can be refreshed from (SOURCE, RFC 7986 5.8),
+  and each event where its page is (URL).
 * Actors are categories and never attendees: those would be sent invitations. Nobody is busy (TRANSP:TRANSPARENT).
 
 A calendar says at its head what it left out, so it is made whole before it is written.
@@ -41,6 +43,9 @@ def write(sheet: Sheet) -> Iterator[bytes]:
     calendar.add("NAME", f"Timeline {sheet.origin}")
     calendar.add("X-WR-CALNAME", f"Timeline {sheet.origin}")
     calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
+    if sheet.own_url:
+        calendar.add("URL", sheet.page_url)
+        calendar.add("SOURCE", sheet.own_url, parameters={"VALUE": "URI"})
     for event in _events(sheet):
         calendar.add_component(event)
     if sheet.losses.omitted:
@@ -124,6 +129,7 @@ def _texts(entry: Entry, sheet: Sheet) -> dict[str, Any]:
     found = {
         "DESCRIPTION": "\n\n".join(filter(None, (entry.summary, entry.gone and f"Retracted: {entry.gone}", sources))),
         "CATEGORIES": [*map(sheet.name, entry.actors), *body.get("topics", ())],
+        "URL": sheet.event_url(entry.id),
         "X-TIMELINE-ID": entry.id,
         "X-TIMELINE-EDTF": body.get("when"),
         "X-TIMELINE-TZ": entry.tz,

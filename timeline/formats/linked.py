@@ -42,12 +42,18 @@ def json_ld(sheet: Sheet) -> Iterator[bytes]:
     ``<`` is left as it is, so that the text can stand in a page's ``<script>``.
     """
     head = {"@context": "https://schema.org", "@type": "LiveBlogPosting", "@id": sheet.urn(),
-            "headline": f"Timeline {sheet.origin}"}
+            "headline": f"Timeline {sheet.origin}", **({"url": sheet.page_url} if sheet.own_url else {})}
     yield msgspec.json.encode(head)[:-1] + b',"liveBlogUpdate":['
     covered: list[str] = []
     yield from joined(_safe(msgspec.json.encode(_update(read(body), sheet, covered))) for body in sheet.bodies)
     tail = {"coverageStartTime": min(covered), "coverageEndTime": max(covered)} if covered else {}
     yield b"]" + (b"," + msgspec.json.encode(tail)[1:] if tail else b"}")
+
+
+def posting(body: str, sheet: Sheet) -> bytes:
+    """Write one event as a BlogPosting about an Event, fit for a ``<script type="application/ld+json">``."""
+    update = {"@context": "https://schema.org", **_update(read(body), sheet, [])}
+    return _safe(msgspec.json.encode(update))
 
 
 def _safe(chunk: bytes) -> bytes:
@@ -67,6 +73,7 @@ def _update(entry: Entry, sheet: Sheet, covered: list[str]) -> dict[str, Any]:
     correction = {"@type": "CorrectionComment", "text": revision.get("reason"),
                   "datePublished": revision["recorded_at"]}
     more = {
+        "url": sheet.event_url(entry.id),
         "temporalCoverage": event.get("when"), "inLanguage": event.get("lang"), "keywords": event.get("topics"),
         "correction": correction if revision.get("reason") else None,
         "creativeWorkStatus": "Retracted" if entry.gone else None,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import parse_qsl, urlencode
 from uuid import NAMESPACE_URL, uuid5
 
 from timeline.wording import deslug
@@ -14,6 +15,9 @@ NameOf = Callable[[str], str | None]
 """Gives the name of an actor by id; None where it is not known."""
 
 UNNAMED_LOG: Final = "timeline.local"
+_OF_ANSWERS: Final = ("f", "limit", "order", "cursor")
+"""Parameters of an answer rather than of a question: the page of it has its own."""
+
 
 
 def unnamed(_: str) -> str | None:
@@ -58,6 +62,10 @@ class Sheet:
 
     `origin` is the name of the log, which makes ids unique in the world; `name_of` looks actors' names up, for formats
     that show them to people. What could not be carried is in `losses` once everything is written.
+
+    `base` is where the server is known to the world (``https://timeline.example.org``), empty where nobody said;
+    `address` is where this very sheet can be had again, from its first slash. Formats that want absolute addresses of
+    itself and of its pages have them only with both.
     """
 
     bodies: Iterable[str]
@@ -66,6 +74,22 @@ class Sheet:
     origin: str = UNNAMED_LOG
     name_of: NameOf = unnamed
     losses: Losses = field(default_factory=Losses)
+    base: str = ""
+    address: str = ""
+
+    @property
+    def own_url(self) -> str:
+        """Give the absolute address of this sheet; empty where it is not known."""
+        return f"{self.base}{self.address}" if self.base and self.address else ""
+
+    @property
+    def page_url(self) -> str:
+        """Give the absolute address of the page that shows the same question to people; empty where it is not known."""
+        return f"{self.base}{page_of(self.address)}" if self.own_url else ""
+
+    def event_url(self, event_id: str) -> str:
+        """Give the absolute address of an event's page; empty where it is not known."""
+        return f"{self.base}/events/{event_id}" if self.base else ""
 
     def name(self, actor: str) -> str:
         """Name an actor for people; without a name, its id as words.
@@ -81,6 +105,18 @@ class Sheet:
         Without an id it names the log itself.
         """
         return uuid5(NAMESPACE_URL, "/".join(filter(None, (f"https://{self.origin}", kind, id_)))).urn
+
+
+def page_of(address: str) -> str:
+    """Give the address of the page of a question from its address in the API.
+
+    >>> page_of("/v1/actors/axios/timeline?q=ab&f=atom"), page_of("/v1/events?f=ics")
+    ('/actors/axios?q=ab', '/')
+    """
+    path, _, query = address.partition("?")
+    path = "/" if path == "/v1/events" else path.removeprefix("/v1").removesuffix("/timeline")
+    kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in _OF_ANSWERS]
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def joined(chunks: Iterable[bytes]) -> Iterator[bytes]:
