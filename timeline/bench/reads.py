@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
 from timeline.bench import data
 from timeline.bench.build import dataset, naive_path
@@ -14,6 +15,8 @@ from timeline.bench.figures import Figure, Run, Series, percentile
 from timeline.bench.naive import ask_naive
 from timeline.chronicle import Timeline
 from timeline.query import Query, parse_query
+from timeline.views.chart import Frame
+from timeline.web.chart import chart
 
 
 def ranges(run: Run) -> Iterator[Figure]:
@@ -46,6 +49,12 @@ def _of(run: Run, size: int, timeline: Timeline, naive: sqlite3.Connection) -> I
     yield from _figures(f"{name}30 days, as at 1/100 of the log", *_times(run, (timeline.ask, past)))
     middle = questions(data.windows(count), ("at", str(timeline.position // 2)))
     yield from _figures(f"{name}30 days, as at half of the log", *_times(run, (timeline.ask, middle)))
+    whole = [Query()] * max(2, min(20, 1_000_000 // size))
+    yield from _figures(f"{name}chart of all of it, 12 lanes", *_times(run, (partial(_drawn, timeline), whole)))
+
+
+def _drawn(timeline: Timeline, query: Query) -> object:
+    return chart(timeline, query, (None, None), Frame("actor", 12, 96))
 
 
 def questions(windows: Sequence[tuple[str, str]], *more: tuple[str, str]) -> list[Query]:
