@@ -33,11 +33,14 @@ VALUES = {
     "/events/{id}": "alaska-summit",
     "/actors/{id}": "donald-trump",
     "/topics/{id}": "us-troops",
+    "/embed/events/{id}": "alaska-summit",
+    "/embed/snapshots/{id}": "",
     "/problems/{code}": "malformed",
     "/assets/{name}": "page.css",
     "/tile/{tile:path}": "entries/000.p/5",
 }
-NEEDED = {"/v1/proofs/inclusion": "?position=5", "/v1/proofs/consistency": "?old=5"}
+NEEDED = {"/v1/proofs/inclusion": "?position=5", "/v1/proofs/consistency": "?old=5",
+          "/oembed": "?url=http://testserver.local/"}
 """Parameters without which there is nothing to answer."""
 
 EVENT = {"title": "A thing happens", "when": "2025-08-20", "actors": [{"id": "donald-trump", "role": "agent"}]}
@@ -75,7 +78,7 @@ def client(tmp_path_factory):
     with seeded(tmp_path_factory.mktemp("api")) as client:
         client.timeline.sign_with(Signer(client.timeline.origin, bytes(32)))
         id_ = publish(client.timeline, Query(actors=("karoline-leavitt",))).snapshot.id
-        VALUES.update({"/v1/snapshots/{id}": id_, "/snapshots/{id}": id_})
+        VALUES.update({"/v1/snapshots/{id}": id_, "/snapshots/{id}": id_, "/embed/snapshots/{id}": id_})
         yield client
 
 

@@ -32,6 +32,7 @@ from timeline.errors import NotFound, TimelineError
 from timeline.log import Head, Record, timestamp
 from timeline.log.sqlite import LogFile, SqliteLog
 from timeline.log.verify import Report, verify
+from timeline.metrics import Appends
 from timeline.proving import Proving
 from timeline.reading import Answer, Reading
 from timeline.records import AnyChange, PartErased, SnapshotPublished, convert, convert_change
@@ -236,6 +237,11 @@ class Timeline(Reading, Proving):
     def is_writing(self) -> bool:
         """Whether appends are taken."""
         return self._writer.is_alive
+
+    @property
+    def appends(self) -> Appends:
+        """What the writer counts: how long appends take, how many share a commit."""
+        return self._writer.figures
 
     def announce(self, url: str) -> None:
         """Tell other processes that want to write where the server is."""

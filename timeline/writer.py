@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from timeline.decisions import Decision, decide, digest
 from timeline.errors import Busy, Conflict, Invalid, TimelineError
 from timeline.log import ERASED_DIGEST, ERASURE, Batch, Header, Receipt, Record
 from timeline.log.sqlite import SqliteLog, read_record
+from timeline.metrics import Appends
 from timeline.records import ActorDescribed, AnyFact, EventRecorded, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
@@ -60,6 +62,7 @@ class Request:
     key: str | None = None
     adopt: Sequence[tuple[Record, str | None, bytes | None]] = ()
     done: Future[list[Appended]] = field(default_factory=Future)
+    begun: float = field(default_factory=time.perf_counter)
 
 
 class Writer:
@@ -69,6 +72,7 @@ class Writer:
         """Start the thread. `after_commit(position)` is called in it once records are visible."""
         self._log, self._views, self._after_commit = log, views, after_commit
         self._state = _State(views, log)
+        self.figures = Appends()
         self._rewritten = False
         self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
         self._closing = False
@@ -154,11 +158,23 @@ class Writer:
         try:
             self._after_commit(self._views.position)
         finally:
+            self._count(answers)
             for request, answer in answers:
                 if isinstance(answer, BaseException):
                     request.done.set_exception(answer)
                 else:
                     request.done.set_result(answer)
+
+    def _count(self, answers: Sequence[tuple[Request, list[Appended] | BaseException]]) -> None:
+        """Count a commit: how many it was for, and how long those who are acknowledged have waited."""
+        if answers:
+            self.figures.groups.observe(len(answers))
+        now = time.perf_counter()
+        for request, answer in answers:
+            if isinstance(answer, BaseException):
+                self.figures.refused += 1
+            else:
+                self.figures.seconds.observe(now - request.begun)
 
     def _commit_erasure(self, request: Request) -> None:
         """Let the log go of what an erasure declares first; the views then fold what is left, as in a rebuild."""

@@ -25,6 +25,7 @@ from timeline.api.negotiation import accepts_gzip, matches
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
 from timeline.formats import Format, NameOf, Sheet, actor_name, localised
+from timeline.metrics import CacheFigures
 from timeline.query import Query, make_cursor
 from timeline.reading import BUDGET
 from timeline.views.reader import Heads, Reader
@@ -88,12 +89,14 @@ def _weight(key: Key, answer: Cached) -> int:
 class Answers:
     """Answers questions about events over HTTP."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        """Answer from this timeline."""
+    def __init__(self, timeline: Timeline, base: str = "", figures: CacheFigures | None = None) -> None:
+        """Answer from this timeline; `base` is where the world knows the server, for feeds that name themselves."""
         self._timeline = timeline
+        self._base = base
         self._cache = AnswerCache()
+        self.figures = figures or CacheFigures()
         self._erasures = timeline.heads.erasures
-        self._salt = f"{timeline.origin} {__version__}"
+        self._salt = f"{timeline.origin} {__version__} {base}"
 
     async def events(self, request: AnyRequest, actor: str | None = None) -> Response[bytes]:
         """Answer `/v1/events`, or the same of one actor; with Accept-Datetime, as their TimeGate."""
@@ -104,7 +107,10 @@ class Answers:
             self._erasures, self._cache = erasures, AnswerCache()
         kept = self._cache  # an answer made before an erasure must not get into the cache of after
         found = kept.get(key)
-        if found is None or not await self._holds(key, found):
+        if found is not None and await self._holds(key, found):
+            self.figures.hits += 1
+        else:
+            self.figures.misses += 1
             found = await self._answer(request, key, actor, found)
             kept.put(key, found)
         return await conditional(request, found)
@@ -184,7 +190,9 @@ class Answers:
         following = None if page.last is None else next_url(request, make_cursor(query, position, page.last))
         headers |= memento.headers(request, pinned=memento.is_pinned(query), following=following,
                                    recorded_at=reader.recorded_at(position) if final else None)
-        sheet = Sheet(bodies, position, following, timeline.origin, _names(reader, position, query.lang))
+        headers |= {"Content-Security-Policy": format_.policy} if format_.policy else {}
+        sheet = Sheet(bodies, position, following, timeline.origin, _names(reader, position, query.lang),
+                      base=self._base, address=_own_address(request, format_.name) if self._base else "")
         body = format_.encode(sheet)
         return Cached(query, format_, heads.position, headers["ETag"], headers | sheet.losses.headers(), body)
 
@@ -217,6 +225,12 @@ def revision_tag(body: str) -> str:
     erased = values.get("erased")
     number = values["revision"]["number"]
     return f'"{number}-{erased["position"]}"' if erased else f'"{number}"'
+
+
+def _own_address(request: AnyRequest, format_: str) -> str:
+    """Give the address that gives this answer whatever the Accept header says: with its format."""
+    pairs = [(name, value) for name, value in query_pairs(request) if name != "f"]
+    return f"{request.scope['path']}?{urlencode([*pairs, ('f', format_)])}"
 
 
 def next_url(request: AnyRequest, cursor: str) -> str:

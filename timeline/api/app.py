@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,9 @@ from timeline.api import openapi
 from timeline.api.answers import respond
 from timeline.api.asking import MAX_URL, AnyRequest
 from timeline.api.auth import require
+from timeline.api.embedding import Embedding
 from timeline.api.hub import Hub
+from timeline.api.operations import BEGUN, Operations
 from timeline.api.pages import Assets
 from timeline.api.problems import Problems, TooLong, without_body
 from timeline.api.routes import Route, table
@@ -31,23 +34,27 @@ MAX_BODY: Final = 1_000_000
 MAX_ID: Final = 100
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED: Final = (b"ETag, Link, Location, Timeline-Position, Timeline-Omitted, Timeline-Reduced, Content-Digest, "
-                  b"Repr-Digest, Memento-Datetime, Retry-After")
+                  b"Repr-Digest, Memento-Datetime, Retry-After, X-Request-Id")
+COMMON: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+OPEN: Final = (*COMMON, (b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED))
 ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authorization"
 
 
 def create_app(
     timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = (),
-    streams: Streams | None = None,
+    streams: Streams | None = None, embedding: Embedding | None = None,
 ) -> Litestar:
     """Make the application over an open timeline.
 
     `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever wants them
-    otherwise than they are by default. They end when the application does.
+    otherwise than they are by default. They end when the application does. `embedding` says where the world knows the
+    server, and who may frame its embeds.
     """
     streams = streams or Streams(timeline, Hub(timeline))
     assets = Assets()
     problems = Problems(assets.url)
-    routes = table(timeline, assets, streams)
+    operations = Operations(timeline, lambda: streams.clients)
+    routes = table(timeline, assets, streams, embedding, operations.cache)
     encoded = msgspec.json.encode(openapi.document(routes, __version__))
 
     async def openapi_json(request: AnyRequest) -> Response[bytes]:
@@ -69,6 +76,7 @@ def create_app(
         Route("GET", "/healthz", alive, "Whether the process answers", documented=False, scope="none"),
         Route("GET", "/readyz", ready, "Whether it takes appends and its views are at the head", documented=False,
               scope="none"),
+        Route("GET", "/metrics", operations.metrics, "Figures for Prometheus", documented=False, types=("text/plain",)),
     ]
     return Litestar(
         [*_handlers(routes, tokens, public_read=public_read), *extra],
@@ -77,7 +85,7 @@ def create_app(
             HTTPException: problems.from_framework,
             Exception: problems.crash,
         },
-        before_send=[_common_headers],
+        before_send=[_before_send(operations)],
         on_shutdown=[streams.close],
         request_max_body_size=MAX_BODY,
         openapi_config=None,
@@ -101,6 +109,7 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: boo
     allowed = ", ".join(sorted([*by_method, "OPTIONS"]))
 
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
+        request.scope[BEGUN] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
         route = by_method.get(request.method)
         if route is None:
             return _options(request, allowed)
@@ -144,14 +153,21 @@ def _path(path: str) -> str:
     return re.sub(r"\{(\w+)\}", r"{\1:str}", path)
 
 
-async def _common_headers(message: Message, scope: Scope) -> None:
+def _before_send(operations: Operations) -> Callable[[Message, Scope], Awaitable[None]]:
+    """Give the one hook of every answer, errors too: it costs something, so there is one."""
+
+    async def before_send(message: Message, scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            given = dict(scope["headers"])
+            _common_headers(message["headers"], scope, given)  # type: ignore[arg-type]
+            operations.answering(message, scope, given)
+
+    return before_send
+
+
+def _common_headers(headers: list[tuple[bytes, bytes]], scope: Scope, given: Mapping[bytes, bytes]) -> None:
     """Add what every answer carries, errors too: no sniffing, no referrer, and CORS for reads."""
-    if message["type"] != "http.response.start":
-        return
-    headers: list[tuple[bytes, bytes]] = message["headers"]  # type: ignore[assignment]
-    headers.append((b"x-content-type-options", b"nosniff"))
-    headers.append((b"referrer-policy", b"no-referrer"))
-    asked = dict(scope["headers"]).get(b"access-control-request-method", b"GET")
-    if scope["method"] in READING and asked.decode("latin-1") in READING:  # type: ignore[typeddict-item]
-        headers.append((b"access-control-allow-origin", b"*"))
-        headers.append((b"access-control-expose-headers", EXPOSED))
+    asked = given.get(b"access-control-request-method")
+    reading = scope["method"] in READING and (  # type: ignore[typeddict-item]
+        asked is None or asked.decode("latin-1") in READING)
+    headers.extend(OPEN if reading else COMMON)

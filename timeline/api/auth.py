@@ -32,7 +32,7 @@ def _grant(request: AnyRequest, tokens: Tokens) -> Grant | None:
     grant = tokens.check(secret.strip()) if scheme.lower() == "bearer" else None
     if grant is None:
         raise Unauthorized("this token is unknown, expired or revoked")
-    request.scope["auth"] = grant.name
+    request.scope["auth"], request.scope["user"] = grant.name, grant
     return grant
 
 
@@ -42,4 +42,10 @@ def author_of(request: AnyRequest) -> str:
     return name
 
 
-__all__ = ["author_of", "require"]
+def grant_of(request: AnyRequest) -> Grant | None:
+    """Give what the token that came with a request allows; None where none came."""
+    grant: Grant | None = request.scope.get("user")
+    return grant
+
+
+__all__ = ["author_of", "grant_of", "require"]

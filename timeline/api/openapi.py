@@ -94,7 +94,58 @@ _EXTRAS: Final = {
     "merged_into": TEXT,
     "merged_from": {"type": "array", "items": TEXT},
 }
+_SECONDS: Final = {"type": "integer", "description": "seconds since 1970-01-01T00:00:00Z; may be negative or huge"}
+_NATURAL: Final = {"type": "integer", "minimum": 0}
+
+
+def _strict(required: dict[str, Any], **optional: Any) -> dict[str, Any]:  # noqa: ANN401 - schemas
+    """Describe an object that has these members and no others."""
+    return {"type": "object", "additionalProperties": False, "required": list(required),
+            "properties": required | optional}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"oneOf": [schema, {"type": "null"}]}
+
+
+_SPAN: Final = _or_null(_strict({"start": _SECONDS, "end": _SECONDS}))
+_MAYBE_TEXT: Final = {"type": ["string", "null"]}
+_CHART: Final = {
+    "Chart": _strict({
+        "position": _NATURAL, "recorded_at": _MAYBE_TEXT, "pinned": {"type": "boolean"}, "count": _NATURAL,
+        "undated": _NATURAL, "in_window": _NATURAL, "range": _SPAN, "window": _SPAN,
+        "overview": _or_null(_strict({
+            "start": _SECONDS, "width": {"type": "integer", "minimum": 1},
+            "counts": {"type": "array", "items": _NATURAL, "maxItems": 120}})),
+        "lanes": {"type": "array", "maxItems": 50, "items": _strict(
+            {"id": TEXT, "name": TEXT, "count": _NATURAL, "lang": _MAYBE_TEXT})},
+        "other_lanes": _NATURAL,
+        "events": {"type": "array", "maxItems": 300, "items": {"$ref": "#/components/schemas/ChartEvent"}},
+        "clusters": {"type": "array", "items": _strict({
+            "lane": {"type": ["integer", "null"], "description": "index into lanes; null: in none of them"},
+            "start": _SECONDS, "end": _SECONDS, "count": {"type": "integer", "minimum": 1},
+            "title": {"type": "string", "description": "of the most important"}, "id": TEXT})},
+    }),
+    "ChartEvent": _strict(
+        {
+            "id": TEXT, "title": TEXT, "lang": _MAYBE_TEXT, "when": _MAYBE_TEXT,
+            "words": {"type": "string", "description": "the date, in words"},
+            "shape": {"enum": ["exact", "about", "within", "span", "since", "until", "before", "after", "always",
+                               "undated"]},
+            "start": _or_null(_SECONDS), "end": _or_null(_SECONDS),
+            "core": {"type": ["array", "null"], "items": _SECONDS, "minItems": 2, "maxItems": 2,
+                     "description": "over which an interval with an unsure end certainly lasts"},
+            "kind": TEXT, "status": TEXT, "revision": {"type": "integer", "minimum": 1},
+            "lanes": {"type": "array", "items": _NATURAL, "description": "indexes into lanes; [] where in none"},
+            "sources": _NATURAL,
+            "relations": {"type": "array", "items": _strict({"type": TEXT, "event": TEXT})},
+        },
+        retracted={"const": True}, merged_into=TEXT, erased={"const": True}, outcome=TEXT,
+        stance={"type": "array", "items": _strict({"topic": TEXT, "position": TEXT}, changed_from=TEXT)},
+    ),
+}
 _SHAPES: Final[dict[str, Any]] = {
+    **_CHART,
     "Object": {"type": "object"},
     "Revision": {
         "type": "object", "required": ["number", "position", "recorded_at", "author", "type"],

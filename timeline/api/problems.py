@@ -12,13 +12,14 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from timeline.api.negotiation import best_type
+from timeline.api.operations import request_id
 from timeline.errors import Fault, TimelineError
 from timeline.web import page
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGE_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 AnyRequest = Request[Any, Any, Any]
 _log = logging.getLogger("timeline")
@@ -82,8 +83,9 @@ class Problems:
         if error.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = 'Bearer realm="timeline"'
         members.pop("pid", None)
+        members["request_id"] = request_id(request.scope)
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("%s: %s", error.code, error.detail)
+            _log.error("%s: %s", error.code, error.detail, extra={"request_id": members["request_id"]})
         made = problem(error.status, error.code, error.title, error.detail, error.faults, members, headers)
         return self._shown(request, made, error.title, error.detail)
 
@@ -94,14 +96,16 @@ class Problems:
         known = FRAMEWORK.get(error.status_code)
         phrase = HTTPStatus(error.status_code).phrase
         code, title, detail = known or (f"http-{error.status_code}", phrase, phrase)
-        made = problem(error.status_code, code, title, detail, headers=_tidy(error.headers))
+        members = {"request_id": request_id(request.scope)}
+        made = problem(error.status_code, code, title, detail, members=members, headers=_tidy(error.headers))
         return self._shown(request, made, title, detail)
 
     def crash(self, request: AnyRequest, error: Exception) -> Response[bytes]:
         """Show nothing of a bug but that it is one; the log has the rest."""
-        _log.error("unexpected error", exc_info=error)
+        members = {"request_id": request_id(request.scope)}
+        _log.error("unexpected error", exc_info=error, extra=members)
         code, title, detail = FRAMEWORK[500]
-        return self._shown(request, problem(500, code, title, detail), title, detail)
+        return self._shown(request, problem(500, code, title, detail, members=members), title, detail)
 
     def _shown(self, request: AnyRequest, made: Response[bytes], title: str, detail: str) -> Response[bytes]:
         """Turn a problem document into a page where the address is one for people and the reader prefers a page."""

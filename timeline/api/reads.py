@@ -22,6 +22,7 @@ from timeline.errors import Fault, Malformed
 from timeline.formats import FORMATS, localised
 from timeline.log import BODY, Record
 from timeline.merkle import leaf_hash
+from timeline.metrics import CacheFigures
 from timeline.model import SLUG_PATTERN
 from timeline.parts import TEXT, join
 from timeline.query import BY_NAME, MAX_LIMIT, MAX_POSITION, Query, parse_query, pinned
@@ -52,10 +53,10 @@ RECORD_TYPES: Final = {
 class Reads:
     """Handlers of GET and HEAD; each takes the request and gives a response."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        """Read from this timeline."""
+    def __init__(self, timeline: Timeline, base: str = "", cache: CacheFigures | None = None) -> None:
+        """Read from this timeline; `base` is the address of the server where the world knows it."""
         self._timeline = timeline
-        self._answers = Answers(timeline)
+        self._answers = Answers(timeline, base, cache)
 
     async def index(self, request: AnyRequest) -> Response[bytes]:
         """Say what this is, how far it goes, and where to go on."""

@@ -11,6 +11,11 @@ from litestar import Response
 from timeline.api.asking import AnyRequest
 from timeline.api.changes import FILTERS, TYPES, ChangeReads
 from timeline.api.changes import OWN as CHANGE_PARAMETERS
+from timeline.api.chart import FILTERS as CHART_FILTERS
+from timeline.api.chart import OWN as CHART_PARAMETERS
+from timeline.api.chart import ChartReads
+from timeline.api.editing import DATE_PARAMETERS, Editing
+from timeline.api.embedding import Embedding, OEmbed
 from timeline.api.erasing import Erasing, Erasure
 from timeline.api.hub import Hub
 from timeline.api.memento import TIMEMAP_TYPES
@@ -34,6 +39,7 @@ from timeline.api.stream import Streams
 from timeline.api.writes import JSON, LINES, PATCH, Writes
 from timeline.chronicle import Timeline
 from timeline.formats import FORMATS
+from timeline.metrics import CacheFigures
 from timeline.model import Actor, Event, Source
 from timeline.query import PARAMETERS, Parameter
 
@@ -93,12 +99,16 @@ def parameters(*names: str) -> tuple[Parameter, ...]:
     return tuple(known[name] for name in names)
 
 
-def table(timeline: Timeline, assets: Assets, streams: Streams | None = None) -> list[Route]:
+def table(timeline: Timeline, assets: Assets, streams: Streams | None = None, embedding: Embedding | None = None,
+          cache: CacheFigures | None = None) -> list[Route]:
     """Give every route of this timeline."""
-    reads, streams = Reads(timeline), streams or Streams(timeline, Hub(timeline))
-    return [*_reads(reads), *_timemaps(reads), *_changes(ChangeReads(timeline), streams),
+    shown = embedding or Embedding()
+    reads, streams = Reads(timeline, shown.public_url, cache), streams or Streams(timeline, Hub(timeline))
+    pages = Pages(timeline, assets, shown)
+    return [*_reads(reads), *_chart(ChartReads(timeline)), *_timemaps(reads), *_changes(ChangeReads(timeline), streams),
             *_proofs(ProofReads(timeline)), *_snapshots(Snapshots(timeline)), *_writes(Writes(timeline)),
-            *_erasing(Erasing(timeline)), *_pages(Pages(timeline, assets), assets)]
+            *_erasing(Erasing(timeline)), *_editing(Editing()), *_pages(pages, assets),
+            *_embeds(pages, OEmbed(timeline, shown))]
 
 
 def _reads(reads: Reads) -> list[Route]:
@@ -134,6 +144,13 @@ def _reads(reads: Reads) -> list[Route]:
         Route("GET", "/v1/records", reads.records, "The log itself", parameters=tuple(RECORD_PARAMETERS.values()),
               types=tuple(RECORD_TYPES.values()), answer="RecordPage"),
         Route("GET", "/v1/records/{position}", reads.record, "One record of the log", answer="Record"),
+    ]
+
+
+def _chart(drawn: ChartReads) -> list[Route]:
+    return [
+        Route("GET", "/v1/chart", drawn.chart, "What a chart of an answer draws: events, clusters, lanes, an overview",
+              parameters=(*parameters(*CHART_FILTERS), *CHART_PARAMETERS), answer="Chart"),
     ]
 
 
@@ -218,6 +235,13 @@ def _erasing(erasing: Erasing) -> list[Route]:
     ]
 
 
+def _editing(editing: Editing) -> list[Route]:
+    return [
+        Route("GET", "/v1/dates", editing.date, "A date in words, with its bounds", parameters=DATE_PARAMETERS),
+        Route("GET", "/v1/token", editing.token, "Whose the token at hand is, and what it allows"),
+    ]
+
+
 def _pages(pages: Pages, assets: Assets) -> list[Route]:
     shown: dict[str, Any] = {"documented": False, "types": ("text/html",)}
     return [
@@ -225,11 +249,28 @@ def _pages(pages: Pages, assets: Assets) -> list[Route]:
         Route("GET", "/events/{id}", pages.event, "One event as a page", **shown),
         Route("GET", "/actors", pages.actors, "Actors as a page", **shown),
         Route("GET", "/actors/{id}", pages.actor, "One actor as a page", **shown),
+        Route("GET", "/compare", pages.compare, "Actors side by side as a page", **shown),
         Route("GET", "/topics", pages.topics, "Topics as a page", **shown),
         Route("GET", "/topics/{id}", pages.topic, "One topic as a page", **shown),
         Route("GET", "/snapshots", pages.snapshots, "Published snapshots as a page", **shown),
         Route("GET", "/snapshots/{id}", pages.snapshot, "A snapshot as a page that checks it", **shown),
+        Route("GET", "/edit", pages.edit, "The editor, for who has a token that may write", scope="none",
+              **shown),
         Route("GET", "/problems/{code}", pages.problem, "A problem type explained", **shown),
         Route("GET", "/docs", pages.docs, "This documentation", **shown),
-        Route("GET", "/assets/{name}", assets.get, "Style sheets and scripts", documented=False),
+        Route("GET", "/docs/widget", pages.widget, "What <timeline-view> takes, with examples", **shown),
+        Route("GET", "/timeline-view.js", assets.widget, "The script of <timeline-view>", documented=False),
+        Route("GET", "/assets/{name}", assets.get, "Style sheets and scripts", documented=False, scope="none"),
+    ]
+
+
+def _embeds(pages: Pages, oembed: OEmbed) -> list[Route]:
+    """What others show: not in the OpenAPI document, as oEmbed is a specification of its own."""
+    shown: dict[str, Any] = {"documented": False, "types": ("text/html",)}
+    return [
+        Route("GET", "/embed", pages.embed, "Events in a frame", **shown),
+        Route("GET", "/embed/events/{id}", pages.embed_event, "One event in a frame", **shown),
+        Route("GET", "/embed/snapshots/{id}", pages.embed_snapshot, "A snapshot in a frame", **shown),
+        Route("GET", "/oembed", oembed.oembed, "How a page is embedded", documented=False,
+              types=("application/json", "text/xml")),
     ]

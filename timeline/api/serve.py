@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import logging
 import resource
 import signal
 import socket
@@ -18,7 +17,9 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from timeline.api.app import create_app
+from timeline.api.embedding import Embedding
 from timeline.api.hub import MOST, Hub
+from timeline.api.operations import set_up_logging
 from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
 from timeline.errors import Invalid
@@ -41,25 +42,27 @@ def is_loopback(host: str) -> bool:
 
 def run(
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
-    signer: Signer | None = None, max_streams: int = MOST,
+    signer: Signer | None = None, max_streams: int = MOST, embedding: Embedding | None = None,
 ) -> None:
     """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
 
-    `signer` signs its checkpoints; `max_streams` live streams may be open at once.
+    `signer` signs its checkpoints; `max_streams` live streams may be open at once; `embedding` says where the world
+    knows the server, and who may frame its embeds.
 
     Raises:
         Busy: another process is writing the log.
         Invalid: the port cannot be had, or the key is another log's.
 
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging()
     with Timeline.open(path) as timeline:
         if signer is not None:
             timeline.sign_with(signer)
         _check_free(host, port)
         timeline.announce(f"http://{host}:{port}")
         streams = Streams(timeline, Hub(timeline, max_streams))
-        app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra, streams=streams)
+        app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra, streams=streams,
+                         embedding=embedding)
         connections = max_streams + ROOM
         _allow(connections)
         uvloop.run(_serve(app, host, port, connections=connections))
@@ -72,7 +75,7 @@ def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an A
         Invalid: the port cannot be had.
 
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging()
     _check_free(host, port)
     uvloop.run(_serve(app, host, port, connections=ROOM))
 

@@ -99,6 +99,11 @@ class Streams:
         chunks = self._chunks(listener, query, request.headers.get("last-event-id") or parameter)
         return _Streamed(partial(_Body, chunks, listener, self._hub))
 
+    @property
+    def clients(self) -> int:
+        """How many streams are open."""
+        return len(self._hub)
+
     async def close(self) -> None:
         """End every stream, and take no more."""
         await self._hub.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 
+from timeline.cli.backing import backup, restore
 from timeline.cli.care import doctor, rebuild, verify
 from timeline.cli.changing import changes
 from timeline.cli.demo import demo
@@ -18,7 +19,7 @@ from timeline.cli.writing import import_
 
 ALL = (
     demo, serve, import_, export, show, history, changes, snapshot, verify, checkpoint, proof, key, follow, witness,
-    erase, rebuild, token, doctor, bench,
+    erase, rebuild, backup, restore, token, doctor, bench,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
@@ -11,6 +11,7 @@ from timeline.cli.output import console, note, print_json, say
 from timeline.errors import Malformed
 
 if TYPE_CHECKING:
+    from timeline.api.embedding import Embedding
     from timeline.cli.root import Settings
 
 SCOPES = ("read", "write", "admin")
@@ -23,23 +24,42 @@ SCOPES = ("read", "write", "admin")
               help="Whether reading needs no token. Has to be said for an address that others can reach.")
 @click.option("--max-streams", type=click.IntRange(0, 100_000), default=10_000, show_default=True,
               help="Live streams that may be open at once; further ones are told to come back later.")
+@click.option("--public-url", metavar="ORIGIN", help="Where the world knows this server, such as "
+              "https://timeline.example.org: for feeds, embeds, citations and links of others. Without it they are "
+              "made from the host of each request, or stay relative.")
+@click.option("--frame-ancestors", multiple=True, metavar="ORIGINS", help="Who may show /embed in a frame: origins "
+              "such as https://news.example or https://*.example.org, self, none, or *. Repeatable.  [default: *]")
+@click.option("--log-format", type=click.Choice(("text", "json")), default="text", show_default=True,
+              help="Lines for people or one JSON object a line, on standard error.")
+@click.option("--log-requests", is_flag=True, help="Log every request, not only those that fail here or take a second.")
 @click.pass_obj
-def serve(settings: Settings, /, *, host: str, port: int, public_read: bool | None, max_streams: int) -> None:
+def serve(
+    settings: Settings, /, *, host: str, port: int, public_read: bool | None, max_streams: int, public_url: str | None,
+    frame_ancestors: tuple[str, ...], **logs: Any,  # noqa: ANN401 - log_format and log_requests
+) -> None:
     """Serve the timeline by HTTP. Writing always needs a token (`timeline token create`).
 
     \b
     timeline serve
-    timeline serve --host 0.0.0.0 --port 8080 --public-read
+    timeline serve --host 0.0.0.0 --port 8080 --public-read --public-url https://timeline.example.org
+    timeline serve --frame-ancestors "https://news.example https://*.example.org"
     """
+    from timeline.api import embedding
+    from timeline.api.operations import set_up_logging
     from timeline.api.serve import is_loopback
 
     if public_read is None and not is_loopback(host):
         raise Malformed(f"{host} can be reached by others: add --public-read if everybody may read this timeline, or "
                         "--private-read if reading needs a token")
-    start(settings, host, port, public_read=public_read is not False, max_streams=max_streams)
+    shown = embedding.Embedding(
+        embedding.public_url(public_url) if public_url is not None else "",
+        embedding.frame_ancestors(frame_ancestors or ("*",)))
+    set_up_logging(logs["log_format"], every=logs["log_requests"])
+    start(settings, host, port, public_read=public_read is not False, max_streams=max_streams, embedding=shown)
 
 
-def start(settings: Settings, host: str, port: int, *, public_read: bool = True, max_streams: int = 10_000) -> None:
+def start(settings: Settings, host: str, port: int, *, public_read: bool = True, max_streams: int = 10_000,
+          embedding: Embedding | None = None) -> None:
     """Run the server until it is told to stop; it signs where the log has a key."""
     from timeline.api import serve as server
     from timeline.cli.keys import find_signer, remember
@@ -52,7 +72,8 @@ def start(settings: Settings, host: str, port: int, *, public_read: bool = True,
     if signer is not None:
         remember(settings.db, signer)
         note(f"signs checkpoints with the key {signer.verifier.vkey}")
-    server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer, max_streams=max_streams)
+    server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer, max_streams=max_streams,
+               embedding=embedding)
 
 
 @click.group()

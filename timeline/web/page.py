@@ -3,7 +3,8 @@
 Each function takes a `Timeline`, the (name, value) pairs of the URL, `asset` (name of a file in `static` -> its URL)
 and `languages` (what the reader accepts, best first; `lang` in the URL comes before them), and gives a `Page`. They
 read only; `TooCostly` may be raised. Every text goes through the template's escaping; there is no inline style and no
-script, so that `default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'` holds.
+inline script, so that `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action
+'self'` holds. `site` is where the page is served: with it a page says so in its head, and offers to be taken elsewhere.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from timeline.chronicle import Timeline
 from timeline.errors import NotFound
+from timeline.formats import Sheet as Written
+from timeline.formats.linked import posting
 from timeline.query import BY_NAME, Pairs, Query, make_cursor, pinned
 from timeline.views.classes import HIGHEST, LOWEST
 from timeline.web.filters import CLOCKS, Asked, Pair, read, url
 from timeline.web.form import form_view
 from timeline.web.lookup import COUNTED, Lookup, Named, choices, pick
+from timeline.web.metadata import Site, head_view
 from timeline.web.past import history_view, moment, told
+from timeline.web.share import share_view
 from timeline.web.show import Scene, View, event_view, group, sources, topic_name
+from timeline.web.stances import stance_chart
 from timeline.web.words import LANGUAGE_NAMES, words
 from timeline.wording import LANGUAGES, label, language
 
@@ -57,13 +63,25 @@ class Sheet:
     scene: Scene
     asset: Asset
     head: int
+    site: Site | None = None
 
-    def page(self, template: str, title: str, *, status: int | None = None, **members: Any) -> Page:  # noqa: ANN401 - whatever the template shows
+    def page(self, template: str, title: str, *, status: int | None = None, about: Mapping[str, str] | None = None,
+             **members: Any) -> Page:  # noqa: ANN401 - whatever the template shows
+        """Fill a template in; `about` is what the head says besides the title (see `timeline.web.metadata`)."""
         code = status or self.asked.status
+        meta = None
+        if self.site is not None and code == 200:
+            meta = head_view(self.site, self.path, self.asked, self.scene, {"title": title, **(about or {})})
         html = render(template, self.asset, self.scene.lang, title=title, scene=self.scene, asked=self.asked,
-                      switch=self._switch(), now=self._now(), past=self._past(), head=self.head,
+                      switch=self._switch(), now=self._now(), past=self._past(), head=self.head, meta=meta,
                       permanent=self._permanent(), **members)
         return Page(code, html, self.asked.position, self.asked.final and code == 200)
+
+    def share(self, timeline: Timeline) -> View | None:
+        """Give the panel that takes the page's question elsewhere."""
+        if self.site is None:
+            return None
+        return share_view(timeline, self.site, self.path, self.asked, self.scene)
 
     def _switch(self) -> list[View]:
         """Give the same page in each language, all else kept."""
@@ -93,42 +111,59 @@ def render(template: str, asset: Asset, lang: str, **members: object) -> str:
     return _environment().get_template(template).render(t=words(lang), lang=lang, asset=asset, **members)
 
 
-def timeline_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
+def timeline_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+                  site: Site | None = None) -> Page:
     """Render ``GET /``: the events a question means, with the form to ask it; 400 where a parameter is wrong."""
-    sheet = open_sheet(timeline, "/", parameters, BY_NAME, asset, languages)
-    listed = _listed(timeline, sheet)
+    sheet = open_sheet(timeline, "/", parameters, BY_NAME, asset, languages, site=site)
+    shown = listed(timeline, sheet)
     title = sheet.scene.t("site")
     names = sheet.asked.query.actors
     if len(names) == 1:
         title = sheet.scene.lookup.name(names[0])
     return sheet.page("timeline.html", title, form=form_view(timeline, sheet.asked, sheet.scene),
-                      see_also=_see_also(sheet.scene, sheet.asked), **listed)
+                      see_also=_see_also(sheet.scene, sheet.asked), share=sheet.share(timeline), **shown)
 
 
-def event_page(timeline: Timeline, event_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()
-               ) -> Page:
+def event_page(timeline: Timeline, event_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+               site: Site | None = None) -> Page:
     """Render ``GET /events/{id}``: everything about one event, its history and its answers; 404 with what is near."""
-    sheet = open_sheet(timeline, f"/events/{event_id}", parameters, ONE, asset, languages)
-    position = sheet.asked.position
+    sheet = open_sheet(timeline, f"/events/{event_id}", parameters, ONE, asset, languages, site=site)
     try:
-        body = timeline.event(event_id, position)
-        history = timeline.history(event_id, position)
-        if sheet.asked.query.reported_by is not None:
-            history = told(sheet.scene.lookup, history, sheet.asked.query.reported_by)
-            body = {**history[-1]["event"], "revision": history[-1]["revision"]}
+        body, history = version_at(timeline, sheet, event_id)
     except NotFound as error:
         return _missing(error, sheet)
     view = event_view(sheet.scene, body, sheet.scene.lookup.incoming([event_id]).get(event_id, []))
     return sheet.page("event.html", view["title"]["text"], event=view, history=history_view(sheet.scene, history),
-                      moment=moment(body["revision"]["recorded_at"], sheet.scene.lang))
+                      moment=moment(body["revision"]["recorded_at"], sheet.scene.lang),
+                      about=_about_event(timeline, sheet, body, view))
 
 
-def actor_page(timeline: Timeline, actor_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()
-               ) -> Page:
+def version_at(timeline: Timeline, sheet: Sheet, event_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Give an event as a sheet's clocks have it, and its history up to then; `NotFound` where they have none."""
+    body = timeline.event(event_id, sheet.asked.position)
+    history = timeline.history(event_id, sheet.asked.position)
+    if sheet.asked.query.reported_by is not None:
+        history = told(sheet.scene.lookup, history, sheet.asked.query.reported_by)
+        body = {**history[-1]["event"], "revision": history[-1]["revision"]}
+    return body, history
+
+
+def _about_event(timeline: Timeline, sheet: Sheet, body: Mapping[str, Any], view: View) -> dict[str, str]:
+    """Give what the head of an event's page says: the date in words, and the event as schema.org has it."""
+    found = {"description": f"{view['when']['words']}. {view['summary']['text']}".strip()}
+    if sheet.site is not None and "recorded_at" in body:
+        written = Written([], sheet.asked.position, origin=timeline.origin, name_of=sheet.scene.lookup.name,
+                          base=sheet.site.base)
+        found["json_ld"] = posting(msgspec.json.encode(body).decode(), written).decode()
+    return found
+
+
+def actor_page(timeline: Timeline, actor_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+               site: Site | None = None) -> Page:
     """Render ``GET /actors/{id}``: who it is, and its events; parameters as for ``/``."""
     extra = [("actor", actor_id)]
     known = [name for name in BY_NAME if name != "actor"]
-    sheet = open_sheet(timeline, f"/actors/{actor_id}", parameters, known, asset, languages)
+    sheet = open_sheet(timeline, f"/actors/{actor_id}", parameters, known, asset, languages, site=site)
     try:
         actor = timeline.actor(actor_id, sheet.asked.position)
     except NotFound as error:
@@ -141,15 +176,16 @@ def actor_page(timeline: Timeline, actor_id: str, parameters: Pairs, *, asset: A
                                         actor.get("descriptions", {}))),
         "aliases": actor.get("aliases", []), "note": actor.get("note"),
         "member_of": [scene.actor(group) for group in actor.get("member_of", [])],
-        "filter": scene.link("/", ("actor", actor_id)),
+        "filter": scene.link("/", ("actor", actor_id)), "compare": scene.link("/compare", ("actor", actor_id)),
     }
-    return sheet.page("actor.html", scene.lookup.name(actor_id), actor=view, **_listed(timeline, sheet))
+    return sheet.page("actor.html", scene.lookup.name(actor_id), actor=view, share=sheet.share(timeline),
+                      about={"description": view["description"]["text"]}, **listed(timeline, sheet))
 
 
-def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()
-               ) -> Page:
+def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+               site: Site | None = None) -> Page:
     """Render ``GET /topics/{id}``: who stood where, in order, with changes of stance marked; 404 for an unknown one."""
-    sheet = open_sheet(timeline, f"/topics/{topic_id}", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, f"/topics/{topic_id}", parameters, ONE, asset, languages, site=site)
     scene, asked = sheet.scene, sheet.asked
     if not timeline.reader().facet_ids([f"topic/{topic_id}"]):
         return _missing(NotFound(f"there is no topic {topic_id}"), sheet)
@@ -158,21 +194,24 @@ def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: A
     for entry in entries:
         by_actor.setdefault(entry["actor"], []).append(_entry(scene, entry))
     people = [{**scene.actor(actor), "entries": found} for actor, found in by_actor.items()]
-    return sheet.page("topic.html", topic_name(topic_id), people=people, events=scene.link("/", ("topic", topic_id)))
+    return sheet.page("topic.html", topic_name(topic_id), people=people, events=scene.link("/", ("topic", topic_id)),
+                      chart=stance_chart(scene, entries), share=sheet.share(timeline))
 
 
-def actors_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
+def actors_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+                site: Site | None = None) -> Page:
     """Render ``GET /actors``: every actor (up to 500), by name, with the number of its events."""
-    sheet = open_sheet(timeline, "/actors", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, "/actors", parameters, ONE, asset, languages, site=site)
     scene, known = sheet.scene, choices(timeline, sheet.asked.position)
     named = sorted(known.actors, key=lambda actor: scene.lookup.named(actor).casefold())
     items = [_listed_actor(scene, actor, known.actor_counts.get(actor.id)) for actor in named]
     return sheet.page("index.html", scene.t("actors"), items=items)
 
 
-def topics_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
+def topics_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+                site: Site | None = None) -> Page:
     """Render ``GET /topics``: every topic, with the number of its events."""
-    sheet = open_sheet(timeline, "/topics", parameters, ONE, asset, languages)
+    sheet = open_sheet(timeline, "/topics", parameters, ONE, asset, languages, site=site)
     counts = choices(timeline, sheet.asked.position).topic_counts
     items = [{**sheet.scene.topic(topic), "kind": "", "count": count} for topic, count in counts.items()]
     return sheet.page("index.html", sheet.scene.t("topics"), items=sorted(items, key=lambda item: item["name"]))
@@ -185,7 +224,7 @@ def problem_page(status: int, title: str, detail: str, lang: str, asset: Asset) 
 
 
 def open_sheet(timeline: Timeline, path: str, parameters: Pairs, known: Sequence[str] | Mapping[str, object],
-               asset: Asset, languages: Sequence[str]) -> Sheet:
+               asset: Asset, languages: Sequence[str], *, site: Site | None = None) -> Sheet:
     """Begin a page: read what is asked, and choose the language."""
     asked = read(timeline, parameters, known)
     preferred = [asked.query.lang] if asked.query.lang else []
@@ -194,7 +233,8 @@ def open_sheet(timeline: Timeline, path: str, parameters: Pairs, known: Sequence
     lang = next((tag for tag in wanted if tag in LANGUAGES), "en")
     wanted = wanted or ["en"]
     lookup = Lookup(timeline, asked.position, wanted, asked.query.reported_by)
-    return Sheet(path, asked, Scene(lang, wanted, words(lang), lookup, asked.kept()), asset, timeline.position)
+    return Sheet(path, asked, Scene(lang, wanted, words(lang), lookup, asked.kept()), asset, timeline.position,
+                 site)
 
 
 def _see_also(scene: Scene, asked: Asked) -> list[View]:
@@ -211,7 +251,7 @@ def _missing(error: NotFound, sheet: Sheet) -> Page:
     return sheet.page("problem.html", sheet.scene.t("not-found"), status=404, detail=error.detail)
 
 
-def _listed(timeline: Timeline, sheet: Sheet) -> View:
+def listed(timeline: Timeline, sheet: Sheet) -> View:
     """Give a page of events in groups, with the links around it."""
     asked, scene = sheet.asked, sheet.scene
     query = pinned(asked.query, asked.position)

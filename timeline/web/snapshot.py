@@ -18,7 +18,8 @@ from timeline.edtf import iso
 from timeline.query import MAX_POSITION, Pairs
 from timeline.web.filters import Pair, url
 from timeline.web.lookup import Lookup
-from timeline.web.page import Asset, Page, open_sheet
+from timeline.web.metadata import Site
+from timeline.web.page import Asset, Page, Sheet, open_sheet
 from timeline.web.past import moment
 from timeline.web.show import Scene, View, event_view, group, topic_name
 from timeline.wording import deslug, label
@@ -30,32 +31,39 @@ LISTED: Final = 50
 
 
 def snapshot_page(timeline: Timeline, made: Mapping[str, Any], parameters: Pairs, *, asset: Asset,
-                  languages: Sequence[str] = ()) -> Page:
+                  languages: Sequence[str] = (), site: Site | None = None) -> Page:
     """Render ``GET /snapshots/{id}``: what was asked, what the answer was, and the panel that checks it."""
-    sheet = open_sheet(timeline, f"/snapshots/{made['id']}", parameters, ("lang",), asset, languages)
+    sheet = open_sheet(timeline, f"/snapshots/{made['id']}", parameters, ("lang",), asset, languages, site=site)
+    question = travel(timeline, sheet, made)
+    scene = sheet.scene
+    shown = {
+        **made, "question": question, "groups": groups_of(scene, made["events"]), "gone": _gone(scene, made["events"]),
+        "when": moment(made["published"]["recorded_at"], scene.lang), "checks": CHECKS,
+        "live": made["live"] and url(*_split(made["live"], sheet.asked.kept())),
+    }
+    return sheet.page("snapshot.html", title_of(scene, question), made=shown)
+
+
+def travel(timeline: Timeline, sheet: Sheet, made: Mapping[str, Any]) -> list[View]:
+    """Move a sheet to the state of the log that a snapshot shows; gives what it asked, in words."""
     size, form = made["log"]["size"], made["query"]
     own: list[Pair] = [("at", str(size))]
     if "reported_by" in form:
         own.append(("reported_by", iso(form["reported_by"])))
     lookup = Lookup(timeline, size, sheet.scene.wanted, form.get("reported_by"))
-    sheet.scene = scene = replace(sheet.scene, lookup=lookup, kept=[*sheet.scene.kept, *own])
+    sheet.scene = replace(sheet.scene, lookup=lookup, kept=[*sheet.scene.kept, *own])
     sheet.asked.position = size
-    question = list(_question(scene, form))
-    shown = {
-        **made, "question": question, "groups": _groups(scene, made["events"]), "gone": _gone(scene, made["events"]),
-        "when": moment(made["published"]["recorded_at"], scene.lang), "checks": CHECKS,
-        "live": made["live"] and url(*_split(made["live"], sheet.asked.kept())),
-    }
-    return sheet.page("snapshot.html", _title(scene, question), made=shown)
+    return list(_question(sheet.scene, form))
 
 
-def snapshots_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = ()) -> Page:
+def snapshots_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
+                   site: Site | None = None) -> Page:
     """Render ``GET /snapshots``: what was published, newest first."""
     given = list(parameters)
     wanted = next((value for name, value in given if name == "before"), "")
     before = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) <= 16 else MAX_POSITION
     rest = [pair for pair in given if pair[0] != "before"]
-    sheet = open_sheet(timeline, "/snapshots", rest, ("lang",), asset, languages)
+    sheet = open_sheet(timeline, "/snapshots", rest, ("lang",), asset, languages, site=site)
     rows = timeline.reader().snapshots(before, LISTED + 1)
     items = [_listed(sheet.scene, msgspec.json.decode(body)) for _, body in rows[:LISTED]]
     older = url("/snapshots", [*sheet.asked.kept(), ("before", str(rows[LISTED - 1][0]))]) if len(rows) > LISTED else ""
@@ -65,7 +73,7 @@ def snapshots_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, langu
 def _listed(scene: Scene, made: Mapping[str, Any]) -> View:
     published = made["published"]
     return {
-        "href": scene.link(f"/snapshots/{made['id']}"), "title": _title(scene, list(_question(scene, made["query"]))),
+        "href": scene.link(f"/snapshots/{made['id']}"), "title": title_of(scene, list(_question(scene, made["query"]))),
         "id": made["id"], "count": made["entries"], "size": made["log"]["size"],
         "when": moment(published["recorded_at"], scene.lang), "who": published["author"],
     }
@@ -79,7 +87,7 @@ def _split(address: str, kept: Sequence[Pair]) -> tuple[str, list[Pair]]:
 
 # ---------------------------------------------------------------------------------------------- what was asked
 
-def _title(scene: Scene, question: Sequence[View]) -> str:
+def title_of(scene: Scene, question: Sequence[View]) -> str:
     """Say what was asked in one line."""
     parts = [f"{item['name']}{scene.t('colon')} {', '.join(item['values'])}" for item in question]
     return " · ".join(parts) or scene.t("all-events")
@@ -129,7 +137,8 @@ def _instant(scene: Scene, seconds: int) -> str:
 
 # ---------------------------------------------------------------------------------------------- the events
 
-def _groups(scene: Scene, bodies: Sequence[Mapping[str, Any]]) -> list[View]:
+def groups_of(scene: Scene, bodies: Sequence[Mapping[str, Any]]) -> list[View]:
+    """Show the events of a snapshot in groups, as lists show them; without those that were erased since."""
     told = [body for body in bodies if "title" in body]
     incoming = scene.lookup.incoming([body["id"] for body in told])
     keyed = [(group(scene, body.get("when")), event_view(scene, body, incoming.get(body["id"], []))) for body in told]
@@ -146,4 +155,4 @@ def _gone(scene: Scene, bodies: Sequence[Mapping[str, Any]]) -> list[View]:
     ]
 
 
-__all__ = ["CHECKS", "snapshot_page", "snapshots_page"]
+__all__ = ["CHECKS", "groups_of", "snapshot_page", "snapshots_page", "title_of", "travel"]
