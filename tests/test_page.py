@@ -17,7 +17,8 @@ from timeline.web.words import WORDS
 
 SEEDS = sorted(Path(__file__).parent.parent.joinpath("seeds").glob("*.ndjson"))
 ROUTES = re.compile(
-    r"/|/actors|/topics|/snapshots|/(actors|topics|events)/[a-z0-9-]+|/v1/events|/v1/events/[a-z0-9-]+|/assets/page\.0123\.css"
+    r"/|/actors|/topics|/compare|/snapshots|/(actors|topics|events)/[a-z0-9-]+|/v1/events|/v1/events/[a-z0-9-]+|"
+    r"/assets/page\.0123\.css"
 )
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "مرحبا بالعالم", "{{ 7 * 7 }}",
            "' onfocus='x")
