@@ -180,5 +180,5 @@ def test_a_stance_never_begins_after_the_one_that_followed_it():
 def test_the_picture_is_on_the_page_and_its_words_are_in_the_table(client):
     html = client.get("/topics/us-troops").text
     assert 'class="stance-chart"' in html
-    assert html.count("<svg class=\"stance-chart\"") == 1
+    assert html.count('<svg class="stance-chart"') == 1
     assert "stance changed" in html

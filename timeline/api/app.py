@@ -17,16 +17,17 @@ from timeline import __version__
 from timeline.api import openapi
 from timeline.api.answers import respond
 from timeline.api.asking import MAX_URL, AnyRequest
-from timeline.api.auth import require
+from timeline.api.auth import grant_of, require
 from timeline.api.embedding import Embedding
 from timeline.api.hub import Hub
+from timeline.api.limits import LARGE, Limits
 from timeline.api.operations import BEGUN, Operations
 from timeline.api.pages import Assets
 from timeline.api.problems import Problems, TooLong, without_body
 from timeline.api.routes import Route, table
 from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
-from timeline.errors import Fault, Invalid, NotFound, TimelineError
+from timeline.errors import Fault, Invalid, NotFound, TimelineError, Unauthorized
 from timeline.model import SLUG_PATTERN
 from timeline.tokens import Tokens
 
@@ -42,14 +43,15 @@ ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authoriza
 
 def create_app(
     timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = (),
-    streams: Streams | None = None, embedding: Embedding | None = None,
+    streams: Streams | None = None, embedding: Embedding | None = None, limits: Limits | None = None,
 ) -> Litestar:
     """Make the application over an open timeline.
 
     `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever wants them
     otherwise than they are by default. They end when the application does. `embedding` says where the world knows the
-    server, and who may frame its embeds.
+    server, and who may frame its embeds. `limits` are those that `Limited` puts around it.
     """
+    limits = limits or Limits()
     streams = streams or Streams(timeline, Hub(timeline))
     assets = Assets()
     problems = Problems(assets.url)
@@ -71,15 +73,21 @@ def create_app(
         status = 200 if good else 503
         return await respond(request, content, status=status, headers={"Cache-Control": "no-store"})
 
+    async def metrics(request: AnyRequest) -> Response[bytes]:
+        """Give every figure, those of limits too."""
+        response = await operations.metrics(request)
+        response.content += limits.figures().encode()
+        return response
+
     routes += [
         Route("GET", "/v1/openapi.json", openapi_json, "This document", documented=False),
         Route("GET", "/healthz", alive, "Whether the process answers", documented=False, scope="none"),
         Route("GET", "/readyz", ready, "Whether it takes appends and its views are at the head", documented=False,
               scope="none"),
-        Route("GET", "/metrics", operations.metrics, "Figures for Prometheus", documented=False, types=("text/plain",)),
+        Route("GET", "/metrics", metrics, "Figures for Prometheus", documented=False, types=("text/plain",)),
     ]
     return Litestar(
-        [*_handlers(routes, tokens, public_read=public_read), *extra],
+        [*_handlers(routes, tokens, limits, public_read=public_read), *extra],
         exception_handlers={
             TimelineError: problems.from_timeline,
             HTTPException: problems.from_framework,
@@ -94,15 +102,15 @@ def create_app(
     )
 
 
-def _handlers(routes: list[Route], tokens: Tokens, *, public_read: bool) -> list[HTTPRouteHandler]:
+def _handlers(routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool) -> list[HTTPRouteHandler]:
     """Make one framework handler for each path: GET and HEAD are one, and OPTIONS is answered from the table."""
     paths: dict[str, list[Route]] = {}
     for route in routes:
         paths.setdefault(route.path, []).append(route)
-    return [_handler(path, same, tokens, public_read=public_read) for path, same in paths.items()]
+    return [_handler(path, same, tokens, limits, public_read=public_read) for path, same in paths.items()]
 
 
-def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: bool) -> HTTPRouteHandler:
+def _handler(path: str, routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool) -> HTTPRouteHandler:
     by_method = {route.method: route for route in routes}
     if "GET" in by_method:
         by_method["HEAD"] = by_method["GET"]
@@ -115,15 +123,33 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, *, public_read: boo
             return _options(request, allowed)
         open_to_all = route.scope == "none" or (route.scope == "read" and public_read)
         if not open_to_all or (route.scope != "none" and "authorization" in request.headers):
-            require(request, tokens, route.scope, public_read=public_read)
+            _let_in(request, tokens, route.scope, limits, public_read=public_read)
         _check_address(request)
         response = await route.handler(request)
         if not open_to_all and "Cache-Control" in response.headers:  # no cache may show it to anybody else
             response.headers["Cache-Control"] = response.headers["Cache-Control"].replace("public", "private")
-        return without_body(response) if request.method == "HEAD" and not route.endless else response
+        if route.endless:
+            limits.release(request.scope)  # the hub counts who listens
+            return response
+        if request.method == "HEAD":
+            return without_body(response)
+        return limits.deliver(response, request.scope) if len(response.content) >= LARGE else response
 
     methods = [HttpMethod(method) for method in (*by_method, "OPTIONS")]
     return HTTPRouteHandler(_path(path), http_method=methods, status_code=200, name=path)(handle)
+
+
+def _let_in(request: AnyRequest, tokens: Tokens, scope: str, limits: Limits, *, public_read: bool) -> None:
+    """Let a request pass that needs a token or brought one, within the limits of its token and of its address."""
+    if "authorization" in request.headers:
+        limits.check_guessing(request.scope)
+    try:
+        require(request, tokens, scope, public_read=public_read)
+    except Unauthorized:
+        if "authorization" in request.headers:
+            limits.guessed(request.scope)
+        raise
+    limits.spend(grant_of(request))
 
 
 def _check_address(request: AnyRequest) -> None:
@@ -159,13 +185,13 @@ def _before_send(operations: Operations) -> Callable[[Message, Scope], Awaitable
     async def before_send(message: Message, scope: Scope) -> None:
         if message["type"] == "http.response.start":
             given = dict(scope["headers"])
-            _common_headers(message["headers"], scope, given)  # type: ignore[arg-type]
+            common_headers(message["headers"], scope, given)  # type: ignore[arg-type]
             operations.answering(message, scope, given)
 
     return before_send
 
 
-def _common_headers(headers: list[tuple[bytes, bytes]], scope: Scope, given: Mapping[bytes, bytes]) -> None:
+def common_headers(headers: list[tuple[bytes, bytes]], scope: Scope, given: Mapping[bytes, bytes]) -> None:
     """Add what every answer carries, errors too: no sniffing, no referrer, and CORS for reads."""
     asked = given.get(b"access-control-request-method")
     reading = scope["method"] in READING and (  # type: ignore[typeddict-item]

@@ -53,6 +53,18 @@ class TooLong(TimelineError):
     code, status, title = "uri-too-long", 414, "Address too long"
 
 
+class TooManyRequests(TimelineError):
+    """More requests, or more bad tokens, than this server allows; Retry-After says when to come again (RFC 6585)."""
+
+    code, status, title = "too-many-requests", 429, "Too many requests"
+
+
+class TooSlow(TimelineError):
+    """The body of the request did not come in time (RFC 9110 section 15.5.9)."""
+
+    code, status, title = "too-slow", 408, "Request too slow"
+
+
 def problem(
     status: int, code: str, title: str, detail: str, faults: tuple[Fault, ...] = (),
     members: dict[str, Any] | None = None, headers: dict[str, str] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import resource
 import signal
 import socket
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from timeline.api.app import create_app
+from timeline.api.app import common_headers, create_app
 from timeline.api.embedding import Embedding
 from timeline.api.hub import MOST, Hub
+from timeline.api.limits import FairThreads, Limited, Limits
 from timeline.api.operations import set_up_logging
 from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
@@ -32,6 +35,18 @@ ROOM: Final = 1_000
 GRACE: Final = 1.2
 """Seconds in which streams and other answers under way have to end."""
 
+IDLE: Final = 15_000
+"""Milliseconds in which the head of a request has to be here; a connection that is idle for as long ends."""
+
+HEAD: Final = 65_536
+"""Bytes that the head of a request may have, and that are held of an answer on its way to a client."""
+
+STUCK: Final = 60_000
+"""Milliseconds after which a client that takes nothing of what it was sent is let go."""
+
+THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
+"""Threads for questions that take longer than the event loop should be held up for."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address."""
@@ -43,11 +58,12 @@ def is_loopback(host: str) -> bool:
 def run(
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
     signer: Signer | None = None, max_streams: int = MOST, embedding: Embedding | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Open the timeline and serve it until SIGINT or SIGTERM. What was acknowledged is durable already.
 
     `signer` signs its checkpoints; `max_streams` live streams may be open at once; `embedding` says where the world
-    knows the server, and who may frame its embeds.
+    knows the server, and who may frame its embeds; `limits` how much may be asked (without it, anything).
 
     Raises:
         Busy: another process is writing the log.
@@ -60,12 +76,13 @@ def run(
             timeline.sign_with(signer)
         _check_free(host, port)
         timeline.announce(f"http://{host}:{port}")
+        limits = limits or Limits()
         streams = Streams(timeline, Hub(timeline, max_streams))
         app = create_app(timeline, Tokens(tokens_path(path)), public_read=public_read, extra=extra, streams=streams,
-                         embedding=embedding)
+                         embedding=embedding, limits=limits)
         connections = max_streams + ROOM
         _allow(connections)
-        uvloop.run(_serve(app, host, port, connections=connections))
+        uvloop.run(_serve(Limited(app, limits, common_headers), host, port, connections=connections))
 
 
 def serve_app(app: Any, *, host: str, port: int) -> None:  # noqa: ANN401 - an ASGI application
@@ -112,17 +129,49 @@ async def _serve(
 
     The server beneath would wait for ever for a client that does not read what it was sent; what was appended is
     durable, whoever has heard of it. It takes no more connections than `connections`: any further ones wait.
+
+    HTTP/1.1 only, as proxies speak it: where the server has to find out which version it is, a client that sends
+    nothing at all is never let go (measured).
     """
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, log_access=False, log_enabled=False,
-                    websockets=False, backlog=ROOM, backpressure=connections)
+                    websockets=False, backlog=ROOM, backpressure=connections, http=HTTPModes.http1,
+                    http1_settings=HTTP1Settings(header_read_timeout=IDLE, max_buffer_size=HEAD))
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(FairThreads(THREADS))
     told = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     serving, ending = loop.create_task(server.serve()), loop.create_task(told.wait())
+    guarding = loop.create_task(_guard(port))
     await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
+    guarding.cancel()
     loop.call_soon(server.stop)
     done, _ = await asyncio.wait({serving}, timeout=GRACE)
     for task in done:
         task.result()
+
+
+async def _guard(port: int) -> None:
+    """Wait until the server listens, and have those let go who take nothing."""
+    while not let_go_of_the_stuck(port):
+        await asyncio.sleep(0.05)
+
+
+def let_go_of_the_stuck(port: int) -> bool:
+    """Have the system end connections whose client takes nothing for `STUCK`; says whether that is settled.
+
+    The server beneath has no such limit and does not show its sockets, so ours is looked for among the open files of
+    this process. Connections inherit the option of the socket that listens (Linux; elsewhere nothing is done).
+    """
+    option, files = getattr(socket, "TCP_USER_TIMEOUT", None), Path("/proc/self/fd")
+    if option is None or not files.is_dir():
+        return True
+    found = False
+    with contextlib.suppress(OSError):
+        for name in os.listdir(files):
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as ours:
+                if ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and ours.getsockname()[1] == port:
+                    ours.setsockopt(socket.IPPROTO_TCP, option, STUCK)
+                    found = True
+    return found

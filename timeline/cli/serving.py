@@ -12,6 +12,7 @@ from timeline.errors import Malformed
 
 if TYPE_CHECKING:
     from timeline.api.embedding import Embedding
+    from timeline.api.limits import Limits
     from timeline.cli.root import Settings
 
 SCOPES = ("read", "write", "admin")
@@ -24,6 +25,17 @@ SCOPES = ("read", "write", "admin")
               help="Whether reading needs no token. Has to be said for an address that others can reach.")
 @click.option("--max-streams", type=click.IntRange(0, 100_000), default=10_000, show_default=True,
               help="Live streams that may be open at once; further ones are told to come back later.")
+@click.option("--max-requests", type=click.IntRange(0, 100_000), default=1_000, show_default=True,
+              help="Requests in hand at once, a quarter of them of one address; further ones are told to come back. "
+              "0: any number.")
+@click.option("--rate", type=click.IntRange(0, 1_000_000), default=200, show_default=True,
+              help="Requests a second of one address (of a /64 with IPv6), and ten times as many at once. This machine "
+              "is not counted. 0: any number.")
+@click.option("--token-rate", type=click.IntRange(0, 1_000_000), default=500, show_default=True,
+              help="The same for one token.")
+@click.option("--behind-proxy", type=click.IntRange(0, 9), is_flag=False, flag_value=1, default=0, metavar="[HOPS]",
+              help="Clients are those that a proxy names in X-Forwarded-For: of so many proxies (1 if only the option "
+              "is given) that each add to it. Only where nobody can reach this server but through them.")
 @click.option("--public-url", metavar="ORIGIN", help="Where the world knows this server, such as "
               "https://timeline.example.org: for feeds, embeds, citations and links of others. Without it they are "
               "made from the host of each request, or stay relative.")
@@ -35,7 +47,7 @@ SCOPES = ("read", "write", "admin")
 @click.pass_obj
 def serve(
     settings: Settings, /, *, host: str, port: int, public_read: bool | None, max_streams: int, public_url: str | None,
-    frame_ancestors: tuple[str, ...], **logs: Any,  # noqa: ANN401 - log_format and log_requests
+    frame_ancestors: tuple[str, ...], **more: Any,  # noqa: ANN401 - limits, log_format and log_requests
 ) -> None:
     """Serve the timeline by HTTP. Writing always needs a token (`timeline token create`).
 
@@ -45,6 +57,7 @@ def serve(
     timeline serve --frame-ancestors "https://news.example https://*.example.org"
     """
     from timeline.api import embedding
+    from timeline.api.limits import Limits
     from timeline.api.operations import set_up_logging
     from timeline.api.serve import is_loopback
 
@@ -54,12 +67,15 @@ def serve(
     shown = embedding.Embedding(
         embedding.public_url(public_url) if public_url is not None else "",
         embedding.frame_ancestors(frame_ancestors or ("*",)))
-    set_up_logging(logs["log_format"], every=logs["log_requests"])
-    start(settings, host, port, public_read=public_read is not False, max_streams=max_streams, embedding=shown)
+    set_up_logging(more["log_format"], every=more["log_requests"])
+    limits = Limits(requests=more["max_requests"], rate=more["rate"], token_rate=more["token_rate"],
+                    proxies=more["behind_proxy"])
+    start(settings, host, port, public_read=public_read is not False, max_streams=max_streams, embedding=shown,
+          limits=limits)
 
 
 def start(settings: Settings, host: str, port: int, *, public_read: bool = True, max_streams: int = 10_000,
-          embedding: Embedding | None = None) -> None:
+          embedding: Embedding | None = None, limits: Limits | None = None) -> None:
     """Run the server until it is told to stop; it signs where the log has a key."""
     from timeline.api import serve as server
     from timeline.cli.keys import find_signer, remember
@@ -73,7 +89,7 @@ def start(settings: Settings, host: str, port: int, *, public_read: bool = True,
         remember(settings.db, signer)
         note(f"signs checkpoints with the key {signer.verifier.vkey}")
     server.run(settings.db, host=host, port=port, public_read=public_read, signer=signer, max_streams=max_streams,
-               embedding=embedding)
+               embedding=embedding, limits=limits)
 
 
 @click.group()

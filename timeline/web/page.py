@@ -74,7 +74,7 @@ class Sheet:
             meta = head_view(self.site, self.path, self.asked, self.scene, {"title": title, **(about or {})})
         html = render(template, self.asset, self.scene.lang, title=title, scene=self.scene, asked=self.asked,
                       switch=self._switch(), now=self._now(), past=self._past(), head=self.head, meta=meta,
-                      permanent=self._permanent(), **members)
+                      permanent=self._permanent(), edit=self._edit(), **members)
         return Page(code, html, self.asked.position, self.asked.final and code == 200)
 
     def share(self, timeline: Timeline) -> View | None:
@@ -95,6 +95,12 @@ class Sheet:
     def _permanent(self) -> str:
         rest = self.asked.without("at", "as_of", "cursor", *self.asked.faults)
         return url(self.path, [*rest, ("at", str(self.asked.position))])
+
+    def _edit(self) -> str:
+        """Link to the editor: to what this page is about, where that can be edited."""
+        kind, _, name = self.path.strip("/").partition("/")
+        about = [(kind[:-1], name)] if name and kind in ("events", "actors") else []
+        return url("/edit", [*about, *(pair for pair in self.asked.kept() if pair[0] == "lang")])
 
     def _past(self) -> bool:
         return self.asked.query.at is not None or self.asked.query.as_of is not None

@@ -58,6 +58,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "corrected": ("corrected once|corrected {count} times", "corrigé une fois|corrigé {count} fois"),
     "depends": ("Depends on", "Dépend de"),
     "earliest": ("Earliest", "Au plus tôt"),
+    "edit": ("Edit", "Modifier"),
     "edtf": ("Date as recorded (EDTF)", "Date telle qu’enregistrée (EDTF)"),
     "empty-filters": (
         "No event here meets all of these filters. Remove one of them above, widen the dates, or start again.",
