@@ -24,8 +24,8 @@ from timeline.errors import NotFound, TimelineError
 from timeline.web import compare, edit, page, snapshot
 from timeline.web.embed import Embedded, event_embedded, question_embedded, snapshot_embedded
 
-CHECKED_POLICY: Final = f"{PAGE_POLICY}; connect-src 'self'"
-"""For the page of a snapshot, which fetches its own bundle and checks it."""
+ASKING_POLICY: Final = f"{PAGE_POLICY}; connect-src 'self'"
+"""For pages whose scripts ask this server: a snapshot's fetches its bundle and checks it, a list's draws a chart."""
 
 A_DAY: Final = "public, max-age=86400"
 """For pages of the past: what they say is fixed, but not how (templates, names of assets, the form's limits)."""
@@ -42,8 +42,8 @@ DOCS_POLICY: Final = (
 )
 
 WIDGET_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """For the page that shows `<timeline-view>`: what any page that holds one may have."""
 
@@ -120,7 +120,7 @@ class Pages:
 
     async def timeline(self, request: AnyRequest) -> Response[bytes]:
         """Show the timeline, filtered as the form says."""
-        return await self._placed(request, page.timeline_page)
+        return await self._placed(request, page.timeline_page, policy=ASKING_POLICY)
 
     async def event(self, request: AnyRequest) -> Response[bytes]:
         """Show one event with its history and what answers it."""
@@ -128,7 +128,7 @@ class Pages:
 
     async def actor(self, request: AnyRequest) -> Response[bytes]:
         """Show an actor and the actor's timeline."""
-        return await self._placed(request, page.actor_page, request.path_params["id"])
+        return await self._placed(request, page.actor_page, request.path_params["id"], policy=ASKING_POLICY)
 
     async def topic(self, request: AnyRequest) -> Response[bytes]:
         """Show who stood where on a topic."""
@@ -153,7 +153,7 @@ class Pages:
     async def snapshot(self, request: AnyRequest) -> Response[bytes]:
         """Show a snapshot, and check it in the reader's browser. What became of its events changes with the log."""
         found = await asyncio.to_thread(described, self._timeline, request.path_params["id"])
-        return await self._placed(request, snapshot.snapshot_page, found, policy=CHECKED_POLICY)
+        return await self._placed(request, snapshot.snapshot_page, found, policy=ASKING_POLICY)
 
     async def edit(self, request: AnyRequest) -> Response[bytes]:
         """Show the editor; it asks the API for everything else, with the token that it is given there."""

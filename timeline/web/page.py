@@ -201,7 +201,7 @@ def topic_page(timeline: Timeline, topic_id: str, parameters: Pairs, *, asset: A
         by_actor.setdefault(entry["actor"], []).append(_entry(scene, entry))
     people = [{**scene.actor(actor), "entries": found} for actor, found in by_actor.items()]
     return sheet.page("topic.html", topic_name(topic_id), people=people, events=scene.link("/", ("topic", topic_id)),
-                      chart=stance_chart(scene, entries), share=sheet.share(timeline))
+                      stances=stance_chart(scene, entries), share=sheet.share(timeline))
 
 
 def actors_page(timeline: Timeline, parameters: Pairs, *, asset: Asset, languages: Sequence[str] = (),
@@ -275,7 +275,14 @@ def listed(timeline: Timeline, sheet: Sheet) -> View:
         "next": url(sheet.path, [*rest, ("cursor", answer.cursor)]) if answer.cursor else "",
         "previous": url(sheet.path, [*rest, ("cursor", previous)]) if previous else "",
         "json": url("/v1/events", [*rest, *_pair("actor", sheet)]),
+        "chart": _chart(sheet),
     }
+
+
+def _chart(sheet: Sheet) -> str:
+    """Give the address of the chart above a list; none where the page is not served and so could ask nobody."""
+    kept = sheet.asked.without("cursor", "limit", "order", *sheet.asked.faults)
+    return url("/v1/chart", [*kept, *_pair("actor", sheet)]) if sheet.site is not None else ""
 
 
 def _pair(name: str, sheet: Sheet) -> list[Pair]:

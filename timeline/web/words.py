@@ -54,6 +54,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "characters": ("characters {start}–{end}", "caractères {start}–{end}"),
     "clocks": ("Two clocks", "Deux horloges"),
     "colon": (":", "\u00a0:"),
+    "chart": ("At a glance", "En un coup d’œil"),
     "close": ("Close", "Fermer"),
     "corrected": ("corrected once|corrected {count} times", "corrigé une fois|corrigé {count} fois"),
     "depends": ("Depends on", "Dépend de"),
