@@ -22,6 +22,7 @@ from timeline import __version__
 from timeline.api import memento
 from timeline.api.asking import AnyRequest, check_actors, chosen_format, is_bounded, query_pairs, read_question
 from timeline.api.negotiation import accepts_gzip, matches
+from timeline.api.ready import may_be_kept
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
 from timeline.formats import Format, NameOf, Sheet, actor_name, localised
@@ -113,6 +114,7 @@ class Answers:
             self.figures.misses += 1
             found = await self._answer(request, key, actor, found)
             kept.put(key, found)
+        may_be_kept(request.scope, None if found.query.at is not None else found.checked)
         return await conditional(request, found)
 
     async def _gate(self, request: AnyRequest, actor: str | None) -> Response[bytes] | None:

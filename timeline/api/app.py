@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from litestar import HttpMethod, Litestar, Request, Response
+from litestar import HttpMethod, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Message, Scope
@@ -24,6 +24,7 @@ from timeline.api.limits import LARGE, Limits
 from timeline.api.operations import BEGUN, Operations
 from timeline.api.pages import Assets
 from timeline.api.problems import Problems, TooLong, without_body
+from timeline.api.ready import Application
 from timeline.api.routes import Route, table
 from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
@@ -44,7 +45,7 @@ ASKED: Final = "Accept, Accept-Datetime, If-None-Match, Last-Event-ID, Authoriza
 def create_app(
     timeline: Timeline, tokens: Tokens, *, public_read: bool = True, extra: Iterable[Any] = (),
     streams: Streams | None = None, embedding: Embedding | None = None, limits: Limits | None = None,
-) -> Litestar:
+) -> Application:
     """Make the application over an open timeline.
 
     `extra` are further Litestar handlers (benchmarks use them); `streams` are the live ones, for whoever wants them
@@ -86,7 +87,7 @@ def create_app(
               scope="none"),
         Route("GET", "/metrics", metrics, "Figures for Prometheus", documented=False, types=("text/plain",)),
     ]
-    return Litestar(
+    app = Application(
         [*_handlers(routes, tokens, limits, public_read=public_read), *extra],
         exception_handlers={
             TimelineError: problems.from_timeline,
@@ -100,6 +101,9 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    if public_read:
+        app.shelve(timeline, operations)
+    return app
 
 
 def _handlers(routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool) -> list[HTTPRouteHandler]:

@@ -11,6 +11,7 @@ from litestar import Response
 
 from timeline.api.answers import respond
 from timeline.api.asking import AnyRequest, check_actors, number, query_pairs, take
+from timeline.api.ready import may_be_kept
 from timeline.chronicle import Timeline
 from timeline.edtf import EdtfError, parse_range
 from timeline.errors import Fault, Malformed
@@ -50,6 +51,7 @@ class ChartReads:
             return msgspec.json.encode(drawn), drawn["position"], final
 
         content, position, final = await asyncio.to_thread(draw)
+        may_be_kept(request.scope, None if final else position)
         return await respond(request, content, position=position, final=final)
 
 

@@ -18,6 +18,7 @@ from timeline.api.asking import AnyRequest, query_pairs
 from timeline.api.embedding import Embedding
 from timeline.api.negotiation import accepted_languages, accepts_gzip, matches
 from timeline.api.problems import FRAMEWORK, PAGE, PAGE_POLICY
+from timeline.api.ready import may_be_kept
 from timeline.api.snapshots import described
 from timeline.chronicle import Timeline
 from timeline.errors import NotFound, TimelineError
@@ -216,7 +217,9 @@ class Pages:
         def rendered() -> page.Page:
             return render(self._timeline, *what, parameters, asset=self._assets.url, languages=languages)
 
+        position = self._timeline.position
         shown = await asyncio.to_thread(rendered)
+        may_be_kept(request.scope, position)
         cache = A_DAY if shown.final else REVALIDATE if shown.status == 200 else "no-store"
         return await _html(request, shown, shown.status, _headers(policy, cache, vary))
 
