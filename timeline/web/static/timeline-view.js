@@ -134,7 +134,7 @@ article a,#panel a{display:inline-block;min-block-size:1.5rem}
 @media print{.bar,#clocks,#key,#over,#ends,#chart,#panel,.pager,#more{display:none!important}
 ::details-content{content-visibility:visible;block-size:auto}.out::after{content:" (" attr(href) ")"}}`);
 
-const DAY = 86400, YEAR = 31556952, FADE = 84, LEAST = 1800, PAGE = 12, CELLS = 300, QUIET = 1e4;
+const DAY = 86400, YEAR = 31556952, FADE = 84, LEAST = 1800, PAGE = 12, CELLS = 240, QUIET = 1e4;
 const STATE = ['datetime', 'as-of', 'reported-by', 'selected', 'view', 'lanes'];
 const SAFE = /^(article|section|p|h\d|[uod]l|li|d[td]|div|span|bdi|a|time|details|summary|q|cite|blockquote|code|strong|del|ins)$/;
 const OPEN = /until|before/;
@@ -170,7 +170,7 @@ const run = (host, root) => {
   const button = (name, sign) => `<button type=button id=${name} ${sign ? `aria-label="${t(name)}" title="${t(name)}" data-s="${sign}">` : `>${t(name)}`}</button>`;
   const input = (type, ...names) => names.map((name) => `<label>${t(name)}<input type=${type} id=${name}></label>`).join('');
   // Our own words alone: no data is ever read as markup.
-  root.innerHTML = `<section id=root part=root dir=${rtl ? 'rtl' : 'ltr'} lang=${locale} aria-labelledby=title><h${level} id=title part=title></h${level}><p id=count class=soft dir=auto></p><p id=past role=alert hidden></p><p class=bar>${button('new')}${button('pause')}</p><div id=main>
+  root.innerHTML = `<section id=root part=root dir=${rtl ? 'rtl' : 'ltr'} lang=${locale} aria-labelledby=title><h${level} id=title part=title></h${level}><p id=count class=soft dir=auto></p><p id=past role=alert hidden></p><p>${button('new')}${button('pause')}</p><div id=main>
 <div class=bar part=toolbar role=group aria-label="${t('tools')}">${button('earlier', rtl ? '→' : '←')}${button('later', rtl ? '←' : '→')}${button('out', '−')}${button('in', '+')}${button('fit')}
 <label id=pick>${t('lanes')} <select id=lanes>${['actor', 'topic', 'place', 'kind', 'none'].map((each) => `<option value=${each}>${t(each)}`).join('')}</select></label>${button('view')}</div>
 <details id=clocks><summary>${t('clocks')}</summary><div class=bar>${input('date', 'from', 'to', 'by', 'at')}${input('range', 'step')}<output id=told></output></div></details>
@@ -212,7 +212,7 @@ const run = (host, root) => {
   };
   const page = async (url) => new DOMParser().parseFromString(await (await get(url)).text(), 'text/html');
   const interval = (a, b) => { const both = [written(a), written(b)]; return (both.every((each) => each[19]) ? both : both.map((each) => each.replace(/(.)-\d\d-.*/, '$1'))).join('/'); };
-  const chart = async (window) => (await get(address(src.href, { window, lanes: state.lanes, max_lanes: attribute('max-lanes'), slots: clamp(Math.floor(ui.root.clientWidth / 32), 24, 240), ...clocks() }))).json();
+  const chart = async (window) => (await get(address(src.href, { window, lanes: state.lanes, max_lanes: attribute('max-lanes'), slots: clamp(Math.floor(ui.root.clientWidth / 54), 24, 240), ...clocks() }))).json();
   const load = async () => {
     stop?.abort();
     const mine = stop = new AbortController();
