@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -161,7 +162,7 @@ class Writer:
             self._count(answers)
             for request, answer in answers:
                 if isinstance(answer, BaseException):
-                    request.done.set_exception(answer)
+                    request.done.set_exception(_explained(answer))
                 else:
                     request.done.set_result(answer)
 
@@ -333,6 +334,21 @@ class Writer:
             elif id_ is not None:
                 answers.append(Appended(type_, id_, self._state.position_of(type_, id_), new=False))
         return answers
+
+
+def _explained(error: BaseException) -> BaseException:
+    """Say in a sentence what the system says where it cannot write: no room, a fault of the disk, a read-only file.
+
+    Whether such a commit took place is not always known (an fsync that failed may have written everything), so the
+    sentence does not say that nothing happened: only the same key makes it safe to send it again.
+    """
+    if not isinstance(error, sqlite3.OperationalError):
+        return error
+    cause = "the disk is full" if "full" in str(error) else f"the log cannot be written ({error})"
+    explained = Busy(f"{cause}: this was not acknowledged; send it again, with the same idempotency key, once there is "
+                     "room and the disk is sound", retry_after=5)
+    explained.__cause__ = error
+    return explained
 
 
 def _wanted(group: list[Request]) -> list[Request]:

@@ -34,7 +34,8 @@ PAGE_BYTES: Final = 8_000_000
 """A page of records ends once it is that large, whatever the limit says."""
 
 INDEXED: Final = (
-    "events", "actors", "sources", "topics", "density", "chart", "changes", "stream", "snapshots", "records", "checkpoint",
+    "events", "actors", "sources", "topics", "density", "chart", "changes", "stream", "snapshots", "records",
+    "checkpoint",
 )
 CLOCKS: Final = ("at", "as_of", "tz")
 TIMEMAP_PARAMETERS: Final = tuple(name for name in BY_NAME if name not in memento.PINS)
@@ -65,7 +66,8 @@ class Reads:
         about = {
             "origin": self._timeline.origin, "position": head.size, "root": head.root.hex(),
             "recorded_at": head.recorded_at if head.size else None,
-            "links": {**links, "openapi": "/v1/openapi.json", "docs": "/docs", "page": "/", "embed": "/embed", "edit": "/edit"},
+            "links": {**links, "openapi": "/v1/openapi.json", "docs": "/docs", "page": "/", "embed": "/embed",
+                      "edit": "/edit"},
         }
         return await respond(request, msgspec.json.encode(about), position=head.size)
 

@@ -116,7 +116,7 @@ class Writes:
         except TimelineError as error:
             raise pointed(error, _in_body) from None
         path = f"/v1/{appended.type}s/{appended.id}"
-        body = self._timeline.body(appended.type, appended.id)
+        body = self._timeline.body(appended.type, appended.id, appended.position)  # others may have revised it since
         revision = msgspec.json.decode(body)["revision"]["number"]
         headers = {"Location": path, "ETag": f'"{revision}"', "Timeline-Position": str(appended.position),
                    "Cache-Control": "no-store"}

@@ -14,12 +14,13 @@ from timeline.cli.proving import checkpoint, proof
 from timeline.cli.reading import export, history, show
 from timeline.cli.serving import bench, serve, token
 from timeline.cli.snapshots import snapshot
+from timeline.cli.tormenting import torture
 from timeline.cli.witnessing import follow, witness
 from timeline.cli.writing import import_
 
 ALL = (
     demo, serve, import_, export, show, history, changes, snapshot, verify, checkpoint, proof, key, follow, witness,
-    erase, rebuild, backup, restore, token, doctor, bench,
+    erase, rebuild, backup, restore, token, doctor, bench, torture,
 )
 
 

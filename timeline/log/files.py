@@ -52,7 +52,7 @@ def recognise(path: Path) -> None:
     """Refuse what is not a log of a known format, before anything touches it: even WAL mode would change the file.
 
     Raises:
-        Conflict: the file is something else, or was written by a newer program.
+        Conflict: the file is something else, or was written by a newer program, or cannot be read where it is.
 
     """
     if not path.exists() or not path.stat().st_size:
@@ -65,6 +65,9 @@ def recognise(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         if _is_unfinished(path, error):
             return
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise Conflict(f"{path.name} cannot be read where it is: SQLite has to write beside it, and may not (is "
+                           "the folder read-only?); copy the log to a folder of your own") from None
         raise Conflict(f"{path.name} is not a timeline log (it is not an SQLite database)") from None
     if tables and application != APPLICATION_ID:
         raise Conflict(f"{path.name} is an SQLite file, but not a timeline log: choose another --db")

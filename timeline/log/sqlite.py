@@ -92,6 +92,8 @@ class SqliteLog:
             self.origin = prepare(self._connection, origin)
             self._connection.set_authorizer(_authorize)
             self._readers = Readers(self.path)
+            self._place = self.path.absolute()  # the process may go to another folder
+            self._file = self._found()
             self._load()
         except sqlite3.DatabaseError as error:
             self.lock.release()
@@ -150,6 +152,7 @@ class SqliteLog:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        self._check_file()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -158,6 +161,21 @@ class SqliteLog:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
+        self._check_file()  # again: what went into a file that has no name any more must not be acknowledged
+
+    def _found(self) -> tuple[int, int]:
+        """Give what is at the path: device and number of the file; (0, 0) where there is nothing."""
+        try:
+            found = self._place.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_dev, found.st_ino
+
+    def _check_file(self) -> None:
+        """Refuse to write to a file that was removed or replaced under us: whatever went into it would be lost."""
+        if self._found() != self._file:
+            raise Corrupt(f"{self.path.name} was removed or replaced while it was open: nothing is acknowledged any "
+                          "more; end this process, and look at the file with `timeline verify --against` first")
 
     # ------------------------------------------------------------------ erasing
 
