@@ -129,11 +129,14 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, limits: Limits, *, 
         if not open_to_all or (route.scope != "none" and "authorization" in request.headers):
             _let_in(request, tokens, route.scope, limits, public_read=public_read)
         _check_address(request)
-        response = await route.handler(request)
+        if route.scope == "none":
+            response = await route.handler(request)
+        else:
+            with limits.hand(request):
+                response = await route.handler(request)
         if not open_to_all and "Cache-Control" in response.headers:  # no cache may show it to anybody else
             response.headers["Cache-Control"] = response.headers["Cache-Control"].replace("public", "private")
-        if route.endless:
-            limits.release(request.scope)  # the hub counts who listens
+        if route.endless:  # the hub counts who listens
             return response
         if request.method == "HEAD":
             return without_body(response)

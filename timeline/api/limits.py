@@ -2,14 +2,14 @@
 
 Rates are token buckets (the generic cell rate algorithm: one number for each key), for each address and each token.
 Addresses of this machine are not counted: they are whoever runs the server, or a proxy that was not declared, which
-would count as one client. Memory is bounded: so many keys are remembered, and the one unused longest is forgotten.
+would count as one client. Memory is bounded: so many keys are remembered, and those are forgotten that matter least.
 
 Requests in hand are counted, altogether and for each address; an answer that is large is counted for as long as its
 reader takes to read it, and handed over piece by piece, so that what a slow reader holds is bounded too. Threads go
 round among the addresses that wait for one, so that costly questions of one do not delay the others.
 
-A refusal here is made without the framework, which would cost as much as most answers; it is counted in a figure of its
-own and is no line in the log, as there may be thousands a second.
+Whoever asks too often is refused before the framework hears of it, which would cost as much as many an answer: such
+refusals have a figure of their own and no line in the log, as there may be thousands a second.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ import math
 import threading
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from ipaddress import IPv6Address, ip_address, ip_network
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, ParamSpec, TypeVar
 
-from litestar import Response
+from litestar import Request, Response
+from litestar.enums import ScopeType
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from timeline.api.operations import request_id
 from timeline.api.problems import TooManyRequests, TooSlow, problem
-from timeline.errors import Busy, TimelineError
+from timeline.errors import Busy
 from timeline.metrics import several, single
 from timeline.tokens import Grant
 
@@ -73,28 +75,33 @@ SLOWEST: Final = 50_000
 """Bytes a second at which a large answer has to be read, after the first `HEAD_START` seconds."""
 
 HEAD_START: Final = 20.0
+FORWARDED: Final = b"x-forwarded-for"
+KNOWN: Final = 100
+"""Bytes of that header up to which what it says is remembered."""
+
 ALWAYS: Final = frozenset({"/healthz", "/readyz"})
 """Whether the server lives is answered however busy it is."""
 
+REASONS: Final = ("address", "busy", "guessing", "large", "token")
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PLACE: Final = "timeline_place"
+HTTP: Final[str] = ScopeType.HTTP.value
 _asking: ContextVar[str | None] = ContextVar("timeline_asking", default=None)
 P = ParamSpec("P")
 T = TypeVar("T")
-Spare = Callable[[list[tuple[bytes, bytes]], Scope, Mapping[bytes, bytes]], None]
+Common = Callable[[list[tuple[bytes, bytes]], Scope, Mapping[bytes, bytes]], None]
 
 
 # ---------------------------------------------------------------------------------------------- counting
 
 class Rates:
-    """So many a second for each key, and `burst` at once. Keys nobody used for longest are forgotten first."""
+    """So many a second for each key, and `burst` at once. Keys that may send their whole burst again are forgotten."""
 
     def __init__(self, rate: float, burst: int, most: int = MOST) -> None:
         """Let `rate` a second pass; 0 lets everything pass."""
         self._interval = 1 / rate if rate else 0.0
         self._room = (burst - 1) * self._interval + 1e-9
         self._most = most
-        self._due: OrderedDict[str, float] = OrderedDict()
+        self._due: dict[str, float] = {}
 
     def __len__(self) -> int:
         """Count the keys that are remembered."""
@@ -114,36 +121,39 @@ class Rates:
         elif (early := due - now - self._room) > 0:
             return early
         self._due[key] = due + self._interval
-        self._due.move_to_end(key)
         if len(self._due) > self._most:
-            self._due.popitem(last=False)
+            self._forget(now)
         return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Keep at most half of the keys, those that asked for most: the others are as good as new, or nearly so."""
+        latest = sorted((due for due in self._due.values() if due > now), reverse=True)[: self._most // 2]
+        least, room = latest[-1] if latest else math.inf, len(latest)
+        self._due = dict(islice(((key, due) for key, due in self._due.items() if due >= least), room))
 
 
 class Places:
     """Room for so much at once, of which one key may have its share. Who has no key counts for the whole alone.
 
-    Whoever has nothing may have anything, if there is room at all: what is larger than a share can be had, one at a time.
+    Whoever has nothing may have anything, if there is room at all: what is larger than a share can be had singly.
     """
 
     def __init__(self, most: int, share: int = SHARE) -> None:
         """Take `most` at once; 0 takes any number."""
-        self._most = most or math.inf
-        self._own = most // share if most else math.inf
+        self._most, self._own = most, most // share
         self._keys: dict[str, int] = {}
         self.taken = 0
 
     def enter(self, key: str | None, size: int = 1) -> bool:
         """Take room, if there is so much for this key."""
-        taken = self.taken + size
-        if taken > self._most and self.taken:
+        if self._most and self.taken and self.taken + size > self._most:
             return False
         if key is not None:
             own = self._keys.get(key, 0)
-            if own and own + size > self._own:
+            if own and own + size > self._own and self._most:
                 return False
             self._keys[key] = own + size
-        self.taken = taken
+        self.taken += size
         return True
 
     def leave(self, key: str | None, size: int = 1) -> None:
@@ -213,19 +223,29 @@ def network(host: str) -> str | None:
     return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
 
 
-def forwarded(scope: Scope, proxies: int) -> str | None:
-    """Give the address that the outermost of so many trusted proxies saw; None where the header does not say.
+def forwarded(headers: Iterable[tuple[bytes, bytes]], proxies: int) -> str | None:
+    """Give the client's key as the outermost of so many trusted proxies saw it; None where the header does not say.
 
     Each proxy adds the address it saw to the end of X-Forwarded-For; whatever stands before was sent by the client.
     """
-    given = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+    given = b""
+    for name, value in headers:
+        if name == FORWARDED:
+            given = given + b"," + value if given else value
+    return (_seen if len(given) <= KNOWN else _seen.__wrapped__)(given, proxies)
+
+
+@lru_cache(10_000)
+def _seen(given: bytes, proxies: int) -> str | None:
     seen = given.decode("latin-1").split(",")
     if len(seen) < proxies:
         return None
     host = seen[-proxies].strip()
     if host.startswith("["):  # [2001:db8::1]:443
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0] if host.count(":") == 1 else host  # 203.0.113.9:443
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:  # 203.0.113.9:443
+        host = host.partition(":")[0]
+    return network(host)
 
 
 # ---------------------------------------------------------------------------------------------- limits
@@ -242,29 +262,48 @@ class Limits:
         `proxies` is how many trusted ones stand between the clients and this server.
         """
         self.places, self.deliveries = Places(requests), Places(DELIVERIES)
-        self._rates, self._token_rates = Rates(rate, int(rate * BURST) or 1), Rates(token_rate, int(token_rate * BURST) or 1)
+        self._rate = rate
+        self._rates = Rates(rate, max(1, int(rate * BURST)))
+        self._token_rates = Rates(token_rate, max(1, int(token_rate * BURST)))
         self._failures = Rates(1 / FORGIVEN, FAILURES)
         self._proxies, self._clock = proxies, clock
         self.refused: Counter[str] = Counter()
 
     def address(self, scope: Scope) -> str | None:
         """Give the key of whoever asks; None for this machine."""
+        if self._proxies and (key := forwarded(scope["headers"], self._proxies)) is not None:
+            return key
         client = scope["client"]
-        if self._proxies:
-            told = forwarded(scope, self._proxies)
-            if told is not None and (key := network(told)) is not None:
-                return key
         return network(client[0]) if client else None
 
-    def admit(self, key: str | None) -> TimelineError | None:
-        """Take a request in hand, or say why not."""
-        if key is not None and (seconds := self._rates.take(key, self._clock())):
-            self.refused["address"] += 1
-            return _too_many("this address asks more often than this server allows", seconds)
+    def pace(self, scope: Scope) -> TooManyRequests | None:
+        """Count a request for its address, or say why it may not come now."""
+        if not self._rate or (key := self.address(scope)) is None:
+            return None
+        if not (seconds := self._rates.take(key, self._clock())):
+            return None
+        self.refused["address"] += 1
+        return _too_many("this address asks more often than this server allows", seconds)
+
+    @contextmanager
+    def hand(self, request: Request[Any, Any, Any]) -> Iterator[None]:
+        """Take a request in hand while the block runs: its thread work in turn, its body as long as it comes in time.
+
+        Raises:
+            Busy: there are as many in hand as may be.
+
+        """
+        key = self.address(request.scope)
         if not self.places.enter(key):
             self.refused["busy"] += 1
-            return Busy("this server has as many requests in hand as it takes: come again in a moment", retry_after=1)
-        return None
+            raise Busy("this server has as many requests in hand as it takes: come again in a moment", retry_after=1)
+        _asking.set(key)
+        if request.method not in READING:
+            request.receive = _prompt(request.receive)
+        try:
+            yield
+        finally:
+            self.places.leave(key)
 
     def check_guessing(self, scope: Scope) -> None:
         """Refuse to look at any token of an address that has sent too many bad ones.
@@ -296,7 +335,7 @@ class Limits:
             raise _too_many(f"the token {grant.name} is used more often than this server allows", seconds)
 
     def deliver(self, response: Response[bytes], scope: Scope) -> Response[bytes]:
-        """Hand a large answer over piece by piece; its request is no longer counted among those in hand.
+        """Hand a large answer over piece by piece.
 
         Raises:
             Busy: as many are being read as may be.
@@ -307,18 +346,11 @@ class Limits:
             self.refused["large"] += 1
             raise Busy("as many large answers are being read as this server takes: come again, or ask for fewer items "
                        "at once (limit)", retry_after=5)
-        self.release(scope)
         return _Large(response, partial(self.deliveries.leave, key, size))
-
-    def release(self, scope: Scope) -> None:
-        """Stop counting a request among those in hand: it is being read, or listens."""
-        place: list[str | None] | None = scope.get(_PLACE)  # type: ignore[assignment]
-        if place:
-            self.places.leave(place.pop())
 
     def figures(self) -> str:
         """Give what `/metrics` says of limits."""
-        refused = [({"reason": reason}, self.refused[reason]) for reason in ("address", "busy", "guessing", "large", "token")]
+        refused = [({"reason": reason}, self.refused[reason]) for reason in REASONS]
         lines: Iterator[str] = chain(
             several("timeline_refused_total", "counter", "Requests refused because there were too many.", refused),
             single("timeline_requests_in_hand", "gauge", "Requests being answered.", self.places.taken),
@@ -333,44 +365,28 @@ def _too_many(why: str, seconds: float) -> TooManyRequests:
 
 
 class Limited:
-    """An application within limits."""
+    """An application, with the limits on addresses before it."""
 
-    def __init__(self, app: ASGIApp, limits: Limits, common: Spare) -> None:
-        """Put limits around an application; `common` adds the headers that all of its answers have."""
+    def __init__(self, app: ASGIApp, limits: Limits, common: Common) -> None:
+        """Put the limits on addresses around an application; `common` adds the headers that all of its answers have."""
         self._app, self._limits, self._common = app, limits, common
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse at once."""
-        if scope["type"] != "http" or scope["path"] in ALWAYS:
-            await self._app(scope, receive, send)
-            return
-        limits = self._limits
-        key = limits.address(scope)
-        refusal = limits.admit(key)
-        if refusal is not None:
-            await self._refuse(scope, send, refusal)
-            return
-        _asking.set(key)
-        place = [key]
-        scope[_PLACE] = place  # type: ignore[typeddict-unknown-key]
-        if scope["method"] not in READING:
-            receive = _prompt(receive)
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            if place:
-                limits.places.leave(place.pop())
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer, or refuse at once. Not a coroutine of its own: that would cost as much as all the rest."""
+        if scope["type"] == HTTP and scope["path"] not in ALWAYS and (refusal := self._limits.pace(scope)) is not None:
+            return self._refuse(scope, send, refusal)
+        return self._app(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, send: Send, error: TimelineError) -> None:
+    async def _refuse(self, scope: Scope, send: Send, error: TooManyRequests) -> None:
         """Send a problem document (RFC 9457) with Retry-After (RFC 9110 section 10.2.3)."""
         members = {"request_id": request_id(scope)}
         made = problem(error.status, error.code, error.title, error.detail, members=members)
         headers = [(name.lower().encode(), value.encode()) for name, value in made.headers.items()]
         headers += [(b"content-type", str(made.media_type).encode()), (b"content-length", b"%d" % len(made.content)),
-                    (b"retry-after", b"%d" % error.members["retry_after"]),
+                    (b"retry-after", str(error.members["retry_after"]).encode()),
                     (b"x-request-id", members["request_id"].encode())]
         self._common(headers, scope, dict(scope["headers"]))
-        body = b"" if scope["method"] == "HEAD" else made.content
+        body = b"" if scope["method"] == "HEAD" else made.content  # type: ignore[typeddict-item]
         await send({"type": "http.response.start", "status": error.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -417,7 +433,7 @@ class _Pieces(ASGIResponse):
         super().__init__(**shape)
         self._done = done
 
-    async def send_body(self, send: Send, receive: Receive) -> None:
+    async def send_body(self, send: Send, receive: Receive) -> None:  # noqa: ARG002 - the framework's
         """Write; a reader who takes too long is left with what they have, and the connection ends."""
         size = len(self.body)
         try:

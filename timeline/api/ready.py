@@ -137,7 +137,8 @@ class Application(Litestar):
         sent: list[Any] = []
 
         async def watched(message: Any) -> None:  # noqa: ANN401 - a message of ASGI
-            sent.append(message)
+            if len(sent) < 3:  # an answer in pieces, or one that never ends, is not kept: nor is any of it held
+                sent.append(message if len(sent) < 2 else None)
             await send(message)
 
         await super().__call__(scope, receive, watched)

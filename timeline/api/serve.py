@@ -55,7 +55,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-def run(
+def run(  # noqa: PLR0913 - what a server can be told
     path: Path, *, host: str = "127.0.0.1", port: int = 8000, public_read: bool = True, extra: Iterable[Any] = (),
     signer: Signer | None = None, max_streams: int = MOST, embedding: Embedding | None = None,
     limits: Limits | None = None,
@@ -154,7 +154,7 @@ async def _serve(
 
 async def _guard(port: int) -> None:
     """Wait until the server listens, and have those let go who take nothing."""
-    while not let_go_of_the_stuck(port):
+    while not let_go_of_the_stuck(port):  # noqa: ASYNC110 - the server beneath does not say that it listens
         await asyncio.sleep(0.05)
 
 
@@ -169,7 +169,7 @@ def let_go_of_the_stuck(port: int) -> bool:
         return True
     found = False
     with contextlib.suppress(OSError):
-        for name in os.listdir(files):
+        for name in os.listdir(files):  # noqa: PTH208 - numbers are wanted, not paths
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as ours:
                 if ours.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) and ours.getsockname()[1] == port:
                     ours.setsockopt(socket.IPPROTO_TCP, option, STUCK)
