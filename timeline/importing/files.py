@@ -136,7 +136,7 @@ def _kind(first: bytes, named: str) -> str:
         return "json"
     try:
         value = msgspec.json.decode(first)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # whoever reads it says what is wrong
         whole = named == "ndjson" or (named != "json" and first.endswith(b"}"))
         return "ndjson" if whole else "json"
     if "header" in value and "parts" in value:

@@ -173,8 +173,12 @@ def _once(links: list[Link]) -> list[Link]:
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}"
+    """Give host and path of an address; what only looks like one (``http://[``) stands for itself."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("://")[2]
+    return f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}" or url
 
 
 def _source_id(url: str) -> str:

@@ -25,7 +25,17 @@ from timeline.importing.files import MAX_LINE, File
 from timeline.importing.foreign import Adopter, corrected
 from timeline.importing.readers import ics, timesketch
 from timeline.model import decode_hook
-from timeline.records import AnyChange, EventRecorded, check_depth, convert_change, decode, decode_change, merge, plain
+from timeline.records import (
+    MAX_DEPTH,
+    AnyChange,
+    EventRecorded,
+    check_depth,
+    convert_change,
+    decode,
+    decode_change,
+    merge,
+    plain,
+)
 from timeline.views.projector import EXTRAS
 
 Correction = Callable[[dict[str, Any]], dict[str, Any]]
@@ -159,7 +169,7 @@ def _ndjson(opened: Open, lines: Iterable[bytes]) -> Iterator[Row]:
 def _is_foreign(line: bytes) -> bool:
     try:
         return timesketch.recognises(msgspec.json.decode(line))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
 
 
@@ -184,6 +194,9 @@ def _json(opened: Open, data: bytes) -> Iterator[Row]:
         items = _items(whole)
     except Malformed as error:
         yield Row(1, error=error)
+        return
+    except RecursionError:
+        yield Row(1, error=Malformed(f"JSON nested deeper than {MAX_DEPTH} levels"))
         return
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if "trailing" in str(error) and data.lstrip().startswith(b"{"):
