@@ -7,10 +7,11 @@ import re
 import pytest
 from api_client import Client
 from api_client import serving as serving_app
-from widget_harness import CSP, EVIL, Opened, document, serving
+from widget_harness import CSP, EVIL, Opened, document, fill, free_port, nursery, serving, shared
 
 from timeline import Timeline
 from timeline.api import pages
+from timeline.tokens import Tokens, tokens_path
 
 browser_test = pytest.mark.browser
 
@@ -23,23 +24,28 @@ def client(tmp_path):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("widget"), 97) as address:
-        yield address
+    return shared(97, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    """Hold the pages of all tests: none leaves anything that another would find."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        yield context
 
 
 @pytest.fixture
-def opened(browser, server):
-    contexts = []
+def opened(context, server):
+    pages_ = []
 
-    def open_(attributes="", inner="", *, path="/", **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        contexts.append(context)
+    def open_(attributes="", inner="", *, path="/"):
         found = Opened(context.new_page(), server)
+        pages_.append(found.page)
         return found.show(document(server, attributes, inner), path).ready()
 
     yield open_
-    for context in contexts:
-        context.close()
+    for page in pages_:
+        page.close()
 
 
 def root(found, code):
@@ -73,8 +79,8 @@ def test_the_page_about_it_shows_it_under_its_own_policy(client: Client):
 
 
 @browser_test
-def test_all_examples_of_the_page_about_it_come_up(browser, server):
-    page = browser.new_page()
+def test_all_examples_of_the_page_about_it_come_up(context, server):
+    page = context.new_page()
     found = Opened(page, server)
     page.goto(f"{server}/docs/widget")
     for index in range(page.locator("timeline-view").count()):
@@ -251,12 +257,10 @@ def test_print_is_the_list(opened):
 
 
 @browser_test
-def test_what_changes_is_offered_and_not_forced_on_the_reader(browser, tmp_path):
-    from timeline.tokens import Tokens, tokens_path
-
+def test_what_changes_is_offered_and_not_forced_on_the_reader(context, tmp_path):
     with serving(tmp_path, 1) as server:
         token = Tokens(tokens_path(tmp_path / "1.db")).create("desk", ["write"])
-        page = browser.new_page()
+        page = context.new_page()
         found = Opened(page, server)
         found.show(document(server, "live"))
         page.locator("timeline-view #count:not(:empty)").wait_for()
@@ -277,7 +281,7 @@ def test_what_changes_is_offered_and_not_forced_on_the_reader(browser, tmp_path)
 
 
 @browser_test
-def test_hostile_text_stays_text(browser, tmp_path):
+def test_hostile_text_stays_text(context, tmp_path):
     with Timeline(tmp_path / "3.db") as timeline:
         timeline.describe_actor(id="evil", kind="person", name=EVIL)
         timeline.record(id="hostile", title=EVIL, summary=EVIL, when="2025-08-15",
@@ -285,7 +289,7 @@ def test_hostile_text_stays_text(browser, tmp_path):
         timeline.record(id="ancient", title="Ides", when="-0043-03-15")
         timeline.record(id="far", title="Deep", when="Y170000002")
     with serving(tmp_path, 3) as server:
-        page = browser.new_page()
+        page = context.new_page()
         found = Opened(page, server)
         found.show(document(server, 'selected="hostile"'), policy=CSP).ready()
         page.locator("timeline-view #panel h3").wait_for()
@@ -297,6 +301,50 @@ def test_hostile_text_stays_text(browser, tmp_path):
         assert EVIL in root(found, "root.querySelector('#panel').textContent")
         assert found.errors == found.foreign == []
         page.close()
+
+
+@browser_test
+def test_a_browser_hears_everything_once_and_in_order_although_the_server_starts_anew(context, tmp_path):
+    path, port = tmp_path / "1.db", free_port()
+    fill(path, 1)
+    token, number = Tokens(tokens_path(path)).create("desk", ["write"]), nursery().start(path, port)
+    page, server = context.new_page(), f"http://127.0.0.1:{port}"
+
+    def post(*ids):
+        for id_ in ids:
+            sent = page.request.post(f"{server}/v1/events", headers={"Authorization": f"Bearer {token}"},
+                                     data={"id": id_, "kind": "occurrence", "title": id_, "when": "2025-06-01"})
+            assert sent.status == 201
+
+    Opened(page, server).show("<!doctype html><title>Listening</title>")
+    start = page.request.get(f"{server}/v1/events").json()["position"]
+    page.evaluate("""(start) => { window.heard = []; window.breaks = 0;
+      window.source = new EventSource(`/v1/stream?last_event_id=${start}`);
+      source.onerror = () => { breaks += 1; };
+      for (const kind of ['added', 'revised', 'retracted', 'merged', 'removed', 'erased', 'reset'])
+        source.addEventListener(kind, m => heard.push([kind, m.lastEventId, JSON.parse(m.data).event])); }""", start)
+    post("before-1", "before-2", "before-3")
+    page.wait_for_function("heard.length === 3")
+    nursery().stop(number)
+    page.wait_for_function("breaks && source.readyState !== EventSource.OPEN")
+    with Timeline(path) as timeline:
+        timeline.record(id="meanwhile-1", title="Meanwhile", when="2025-06-02")
+        timeline.revise("before-1", {"when": "2025-06-03"}, reason="it was later")
+    number = nursery().start(path, port)
+    try:
+        post("after-1", "after-2")
+        page.wait_for_function("heard.some(([, , event]) => event === 'after-2')")
+        post("last")
+        page.wait_for_function("heard.some(([, , event]) => event === 'last')")
+
+        heard = page.evaluate("heard")
+        assert [(kind, event) for kind, _, event in heard] == [
+            ("added", "before-1"), ("added", "before-2"), ("added", "before-3"), ("added", "meanwhile-1"),
+            ("revised", "before-1"), ("added", "after-1"), ("added", "after-2"), ("added", "last")]
+        assert [int(position) for _, position, _ in heard] == list(range(start + 1, start + 9))
+    finally:
+        page.close()
+        nursery().stop(number)
 
 
 @browser_test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 from api_client import load_seeds
@@ -19,17 +21,45 @@ from api_client import load_seeds
 from timeline import Timeline
 from timeline.records import decode_change
 
-PROGRAM = """import sys
+NURSERY = """import os, signal, sys
 from pathlib import Path
 from timeline.api.serve import run
-run(Path(sys.argv[1]), port=int(sys.argv[2]))
+running = set()
+for line in sys.stdin:
+    order, *rest = line.rstrip("\\n").split("\\t")
+    if order == "start":
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+            run(Path(rest[0]), port=int(rest[1]))
+            os._exit(0)
+        running.add(child)
+    else:
+        child = int(rest[0])
+        running.discard(child)
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+    print(child, flush=True)
+for child in running:
+    os.kill(child, signal.SIGTERM)
+    os.waitpid(child, 0)
 """
+"""Starts servers without importing the program anew for each, which is most of what starting costs; and ends them with
+the tests, however those end."""
+
 SOON = 20.0
 MANY = 10_000
 CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
        "base-uri 'none'; form-action 'none'")
 DEEP = """(() => { let a = document.activeElement; while (a?.shadowRoot?.activeElement) a = a.shadowRoot.activeElement;
   return a?.dataset.eventId || a?.getAttribute('aria-label') || a?.id || a?.tagName; })()"""
+WATCH = """(() => { let under = 0; const real = window.fetch, rest = (ms) => new Promise(done => setTimeout(done, ms));
+  window.fetch = async (...given) => { under += 1; try { const answer = await real(...given);
+    await answer.clone().arrayBuffer(); return answer; } finally { setTimeout(() => { under -= 1; }); } };
+  window.still = async (ms) => { await rest(ms); let calm = 0; while (calm < 2) { await rest(15); calm = under ? 0
+    : calm + 1; } }; })()"""
+"""Gives a page `still(ms)`: so many milliseconds later, and when nothing is being fetched any more."""
+
 EVIL = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
 
 
@@ -69,6 +99,51 @@ def free_port():
         return found.getsockname()[1]
 
 
+class Nursery:
+    """A process of its own that starts servers when asked to."""
+
+    def __init__(self):
+        self._process = subprocess.Popen([sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, text=True,
+                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        atexit.register(self.close)
+
+    def start(self, path, port):
+        """Start a server, and give its number when it answers."""
+        number, deadline = self._order("start", path, port), time.monotonic() + SOON
+        while not answers(port):
+            assert time.monotonic() < deadline, f"no server of {path}"
+            time.sleep(0.02)
+        return number
+
+    def stop(self, number):
+        self._order("stop", number)
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(SOON)
+        self._process.stdout.close()
+
+    def _order(self, *words):
+        print(*words, sep="\t", file=self._process.stdin, flush=True)
+        return int(self._process.stdout.readline())
+
+
+@cache
+def nursery():
+    return Nursery()
+
+
+def answers(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SOON)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read() is not None
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
 @contextmanager
 def serving(folder, count):
     """Serve so many events from a process of its own; gives the server's address."""
@@ -76,26 +151,25 @@ def serving(folder, count):
     if not path.exists():
         fill(path, count)
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), str(port)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + SOON
+    number = nursery().start(path, port)
     try:
-        while True:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            try:
-                connection.request("GET", "/healthz")
-                connection.getresponse().read()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            finally:
-                connection.close()
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(SOON)
+        nursery().stop(number)
+
+
+SHARED = {}
+"""The addresses of the servers that nobody writes to, by number of events: one each for all tests of this process."""
+
+
+def shared(count, factory):
+    """Give the address of a server with so many events, started when first asked for; it ends with the tests."""
+    if count not in SHARED:
+        path, port = factory.mktemp("widget") / f"{count}.db", free_port()
+        fill(path, count)
+        nursery().start(path, port)
+        SHARED[count] = f"http://127.0.0.1:{port}"
+    return SHARED[count]
 
 
 def document(server, attributes="", inner="", *, lang="en", direction="ltr"):
@@ -121,6 +195,7 @@ class Opened:
     def __init__(self, page, server):
         self.page, self.server = page, server
         self.errors, self.foreign, self.said = [], [], []
+        page.add_init_script(WATCH)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: request.url.startswith((server, "data:"))
                 or self.foreign.append(request.url))
@@ -137,8 +212,7 @@ class Opened:
 
     def ready(self):
         self.page.locator("timeline-view #count:not(:empty)").wait_for()
-        self.page.wait_for_load_state("networkidle")
-        return self
+        return self.settle(0)
 
     @property
     def view(self):
@@ -154,6 +228,7 @@ class Opened:
     def focus_grid(self):
         self.page.locator("timeline-view [role=gridcell][tabindex='0']").focus()
 
-    def settle(self):
-        self.page.wait_for_timeout(260)
-        self.page.wait_for_load_state("networkidle")
+    def settle(self, rest=200):
+        """Wait until what the reader asked for is there: it asks when the hand has rested for 150 ms."""
+        self.page.evaluate(f"still({rest})")
+        return self

@@ -24,6 +24,7 @@ from timeline.chronicle import Timeline
 from timeline.errors import NotFound, TimelineError
 from timeline.web import compare, edit, page, snapshot
 from timeline.web.embed import Embedded, event_embedded, question_embedded, snapshot_embedded
+from timeline.web.lean import lean
 
 ASKING_POLICY: Final = f"{PAGE_POLICY}; connect-src 'self'"
 """For pages whose scripts ask this server: a snapshot's fetches its bundle and checks it, a list's draws a chart."""
@@ -58,6 +59,7 @@ ASSETS: Final = {
     "edit.css": ("static/edit.css", "text/css"),
     **{name: (f"static/{name}", "text/javascript") for name in edit.SCRIPTS},
     "docs.js": ("static/docs.js", "text/javascript"),
+    "timeline-view-more.js": ("static/timeline-view-more.js", "text/javascript"),
     "timeline-view.js": ("static/timeline-view.js", "text/javascript"),
     "widget-docs.js": ("static/widget-docs.js", "text/javascript"),
     "widget-docs.css": ("static/widget-docs.css", "text/css"),
@@ -65,6 +67,9 @@ ASSETS: Final = {
     "swagger-ui-bundle.js": ("vendor/swagger-ui/swagger-ui-bundle.js", "text/javascript"),
 }
 """Everything that is served as a file, by name: a name that is not here is 404, whatever it looks like."""
+
+LEAN: Final = ("timeline-view-more.js", "timeline-view.js")
+"""Scripts for pages elsewhere: sent without comments and needless spaces, and naming each other by digest."""
 
 
 class Assets:
@@ -77,15 +82,28 @@ class Assets:
         self._hashed: dict[str, str] = {}
         for name, (path, media_type) in ASSETS.items():
             data = files("timeline.web").joinpath(path).read_bytes()
+            if name in LEAN:
+                data = self._named(lean(data.decode())).encode()
             digest = sha256(data).hexdigest()[:12]
             stem, _, extension = name.rpartition(".")
             self._hashed[name] = f"/assets/{stem}.{digest}.{extension}"
             for known in (name, self._hashed[name].removeprefix("/assets/")):
                 self._files[known] = (data, media_type, digest)
 
+    def _named(self, script: str) -> str:
+        """Name the scripts that were read before this one as what they hold, so that no two ages of them meet."""
+        for name in LEAN:
+            if name in self._hashed:
+                script = script.replace(f"'/assets/{name}'", f"'{self._hashed[name]}'")
+        return script
+
     def url(self, name: str) -> str:
         """Give the address of an asset."""
         return self._hashed[name]
+
+    def bytes_of(self, name: str) -> bytes:
+        """Give what is sent under this name, before compression."""
+        return self._files[name][0]
 
     async def widget(self, request: AnyRequest) -> Response[bytes]:
         """Send the script of `<timeline-view>` under the one address that pages elsewhere name."""

@@ -1,60 +1,44 @@
 // <timeline-view>: a chronicle as lanes and a list. What it takes and tells: /docs/widget.
 // Lists and details are copies of the service's own pages: one wording, in one place.
-const WORDS = Object.fromEntries(`title|Timeline|Chronologie
-tools|View|Vue
-earlier|Earlier|Plus tôt
-later|Later|Plus tard
-in|Zoom in|Agrandir
-out|Zoom out|Réduire
-fit|All dates|Toutes les dates
-lanes|Lanes|Lignes
-actor|by actor|par acteur
-topic|by topic|par sujet
-place|by place|par lieu
-kind|by kind|par nature
-none|one lane|une seule
-chart|Chart|Graphique
-list|List only|Liste seule
-start|Start of the window|Début de la fenêtre
-end|End of the window|Fin de la fenêtre
-span|Events from {a} to {b}, most around {c}|Évènements, {a} à {b}, surtout vers {c}
-count|{k} of {n} events, {w}|{k} évènements sur {n}, {w}
-undated|{n} undated|{n} sans date
-known|{n} known today|{n} connus aujourd’hui
-position|position {n}|position {n}
-clocks|Dates and clocks|Dates et horloges
-from|Happened from|Survenu du
-to|to|au
-by|Published by|Publié au plus tard le
-at|Recorded by|Enregistré au plus tard le
-step|State of the log|État du registre
-occurrence|occurrence|fait
-statement|statement|déclaration
-plan|plan|projet
-reported|reported|rapporté
-confirmed|confirmed|confirmé
-disputed|disputed|contesté
-denied|denied|démenti
-planned|planned|prévu
-cancelled|cancelled|annulé
-retracted|retracted|retiré
-corrected|corrected|corrigé
-core|certain core, unsure ends|cœur certain, bouts incertains
-sources|sources: {n}|sources : {n}
-many|{n} events, {w}, with: {t}|{n} évènements, {w}, dont : {t}
-details|Details|Détails
-close|Close|Fermer
-events|Events|Évènements
-other|Others|Autres
-more|and {n} more lanes|et {n} autres lignes
-empty|No event meets this question.|Aucun évènement ne répond à cette question.
-failed|The timeline could not be loaded: {w}|La chronologie n’a pas pu être chargée : {w}
-again|Try again|Réessayer
-new|{n} new events|{n} nouveautés
-reset|Much has changed|Beaucoup a changé
-pause|Pause live updates|Suspendre le direct
-resume|Resume live updates|Reprendre le direct
-moved|Out of view; this is the nearest.|Hors de vue ; voici le plus proche.`.split('\n').map((line) => line.split('|')).map(([key, ...said]) => [key, said]));
+// The words by key, in English where that is not the key itself. French comes with the second module.
+const read = text => Object.fromEntries(text.split('\n').map(l => l.split('|')));
+const WORDS = read(`title|Timeline
+tools|View
+earlier|Earlier
+later|Later
+in|Zoom in
+out|Zoom out
+fit|All dates
+lanes|Lanes
+actor|by actor
+topic|by topic
+place|by place
+kind|by kind
+none|one lane
+chart|Chart
+list|List only
+start|Start of the window
+end|End of the window
+span|Events from {a} to {b}, most around {c}
+count|{k} of {n} events, {w}
+undated|{n} undated
+known|{n} known today
+position|position {n}
+clocks|Dates and clocks
+core|certain core, unsure ends
+sources|sources: {n}
+many|{n} events, {w}, with: {t}
+details|Details
+close|Close
+events|Events
+other|Others
+more|and {n} more lanes
+empty|No event meets this question.
+failed|The timeline could not be loaded: {w}
+again|Try again
+moved|Out of view; this is the nearest.`);
+let french;
+const more = () => import('/assets/timeline-view-more.js');
 
 const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(`:host{display:block;--p:var(--paper,light-dark(#fbfaf6,#15171a));--r:var(--raised,light-dark(#fff,#1c1f23));
@@ -71,7 +55,7 @@ a{color:var(--a)}
 .hide{position:absolute;inline-size:1px;block-size:1px;overflow:hidden}
 .soft,.badges,.aside,.role,.zone,.spans,.people,label,small{color:var(--s);font-size:.875rem;font-variant-numeric:tabular-nums}
 button,select,[type=date]{font:600 .875rem var(--sa);min-block-size:2.4rem;min-inline-size:2.6rem;padding:.3rem .7rem;border:1px solid var(--f);border-radius:3px;background:var(--r);color:var(--i)}
-button:hover{border-color:var(--a);cursor:pointer}[data-s]::before{content:attr(data-s)}.bar>*{max-inline-size:100%}select{max-inline-size:100%}
+button:hover{border-color:var(--a);cursor:pointer}[data-s]::before{content:attr(data-s)}.bar *{max-inline-size:100%}
 .bar,.badges,.people,.pager,#ends{display:flex;flex-wrap:wrap;gap:.3rem .6rem;align-items:center}
 .bar{margin-block:.6rem}#pick{margin-inline-start:auto}
 #past,.tombstone{margin-block:.6rem;padding:.5rem .8rem;border-inline-start:4px solid var(--u);background:var(--r)}
@@ -122,7 +106,7 @@ summary{min-block-size:1.75rem;color:var(--a);font-size:.9rem;inline-size:fit-co
 #panel .e,article .e{background:none;inline-size:auto}
 #panel section{margin-block-start:.8rem}#panel h4,#panel h5,dt{font:600 .875rem/1.6 var(--sa)}
 #close{float:inline-end}
-#list article{position:relative;padding:0 0 1.3rem;padding-inline-start:1.7rem;border-inline-start:1px solid var(--l);margin-inline-start:.5rem}
+#list article{position:relative;padding-block-end:1.3rem;padding-inline-start:1.7rem;border-inline-start:1px solid var(--l);margin-inline-start:.5rem}
 #list .e{position:absolute;inset-inline-start:-9px}
 .date,.dateline{font-size:.9rem;font-weight:600}
 :is(h3,h4,h5,h6) a{color:var(--i);text-decoration:none}
@@ -134,85 +118,94 @@ article a,#panel a{display:inline-block;min-block-size:1.5rem}
 @media print{.bar,#clocks,#key,#over,#ends,#chart,#panel,.pager,#more{display:none!important}
 ::details-content{content-visibility:visible;block-size:auto}.out::after{content:" (" attr(href) ")"}}`);
 
-const DAY = 86400, YEAR = 31556952, FADE = 84, LEAST = 1800, PAGE = 12, CELLS = 240, QUIET = 1e4;
+const DAY = 86400, YEAR = 31556952, FADE = 84, LEAST = 1800, PAGE = 12, CELLS = 240;
 const STATE = ['datetime', 'as-of', 'reported-by', 'selected', 'view', 'lanes'];
 const SAFE = /^(article|section|p|h\d|[uod]l|li|d[td]|div|span|bdi|a|time|details|summary|q|cite|blockquote|code|strong|del|ins)$/;
 const OPEN = /until|before/;
 
+// Short names, everywhere the same: e an element, it an event (or a count of several), a and b the ends of a stretch,
+// s a moment in seconds since 1970, n a number of events, x and y places in pixels; inside a short function others are
+// the first letters of what they hold.
 const fill = (node, given) => { for (const name in given) if (given[name]) node.setAttribute(name, given[name]); return node; };
-const make = (tag, given, ...kids) => { const node = fill(document.createElement(tag), given); node.append(...kids); return node; };
-const draw = (given) => fill(document.createElementNS('http://www.w3.org/2000/svg', 'path'), given);
+const make = (a, given, ...kids) => { const node = fill(document.createElement(a), given); node.append(...kids); return node; };
+const draw = given => fill(document.createElementNS('http://www.w3.org/2000/svg', 'path'), given);
 const vars = (node, given) => { for (const name in given) node.style.setProperty(`--${name}`, given[name]); return node; };
-const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
-const nearest = (cells, x) => cells.reduce((best, cell) => (Math.abs(best.item.l - x) <= Math.abs(cell.item.l - x) ? best : cell), cells[0]);
+const within = (node, w) => [...node.querySelectorAll(w)];
+const clamp = (n, low, h) => Math.max(low, Math.min(h, n));
+const nearest = (c, x) => c.reduce((b, e) => (Math.abs(b.item.l - x) <= Math.abs(e.item.l - x) ? b : e), c[0]);
+const byLeft = (a, b) => a.l - b.l;
 
-/** Copy what only says something. Nothing that could run, load or send survives, whoever wrote it. */
-const copy = (from, base, down) => [...from.childNodes].flatMap((node) => {
-  const tag = node.localName, href = node.getAttribute?.('href'), url = href && new URL(href, base), named = node.className;
-  if (node.nodeType === 3) return node.data;
-  return SAFE.test(tag) ? make(tag.replace(/\d/, (n) => Math.min(6, +n + down)), {
-    class: named === 'mark' ? `e ${node.parentNode.className}` : named, lang: node.lang, dir: node.dir, datetime: node.dateTime, rel: node.rel,
-    'data-id': tag === 'article' && node.id, href: url && /^http/.test(url.protocol) && url,
-  }, ...copy(node, base, down)) : [];
+// Copy what only says something. Nothing that could run, load or send survives, whoever wrote it.
+const copy = (from, base, w) => [...from.childNodes].flatMap(e => {
+  const t = e.localName, href = e.getAttribute?.('href'), u = href && new URL(href, base), named = e.className;
+  if (e.nodeType === 3) return e.data;
+  return SAFE.test(t) ? make(t.replace(/\d/, n => Math.min(6, +n + w)), {
+    class: named === 'mark' ? `e ${from.className}` : named, lang: e.lang, dir: e.dir, datetime: e.dateTime, rel: e.rel,
+    'data-id': t === 'article' && e.id, href: u && /^http/.test(u.protocol) && u,
+  }, ...copy(e, base, w)) : [];
 });
 
-/** Seconds as the API reads them; where RFC 3339 has no such year, as EDTF. */
-const written = (second) => {
-  const year = Math.floor(second / YEAR) + 1970, digits = `${Math.abs(year)}`.padStart(4, 0);
-  return year > 0 && year < 9999 ? `${new Date(second * 1000).toISOString().slice(0, 19)}Z` : `${digits > 9999 ? 'Y' : ''}${year < 0 ? '-' : ''}${digits}`;
+const yearOf = s => Math.floor(s / YEAR) + 1970;
+// Seconds as the API reads them; where RFC 3339 has no such year, as EDTF.
+const written = s => {
+  const y = yearOf(s), d = `${Math.abs(y)}`.padStart(4, 0);
+  return y > 0 && y < 9999 ? `${new Date(s * 1000).toISOString().slice(0, 19)}Z` : `${d > 9999 ? 'Y' : ''}${y < 0 ? '-' : ''}${d}`;
 };
+const interval = (a, b) => { const both = [written(a), written(b)]; return (both.every(e => e[19]) ? both : both.map(e => e.replace(/(.)-\d\d-.*/, '$1'))).join('/'); };
+
+const language = host => host.closest('[lang]')?.lang || 'en', isFrench = lang => /^fr/i.test(lang);
 
 const run = (host, root) => {
-  const attribute = (name) => host.getAttribute(name), lang = host.closest('[lang]')?.lang || 'en', french = /^fr/i.test(lang), locale = french || /^en-/i.test(lang) ? lang : 'en-GB';
+  const attribute = name => host.getAttribute(name) || '', lang = language(host), locale = /^(fr|en-)/i.test(lang) ? lang : 'en-GB', said = isFrench(lang) ? french : WORDS;
   const zone = attribute('tz') || 'UTC', level = +attribute('heading-level') || 2, rtl = getComputedStyle(host).direction === 'rtl', src = new URL(attribute('src'), document.baseURI);
-  const link = attribute('deep-link'), prefix = link && `${link}.`, end = new AbortController(), given = host.querySelector('li');
-  const t = (key, more) => (WORDS[key]?.[+french] ?? key).replace(/\{(\w)\}/g, (_, name) => more?.[name].toLocaleString(locale));
-  const button = (name, sign) => `<button type=button id=${name} ${sign ? `aria-label="${t(name)}" title="${t(name)}" data-s="${sign}">` : `>${t(name)}`}</button>`;
-  const input = (type, ...names) => names.map((name) => `<label>${t(name)}<input type=${type} id=${name}></label>`).join('');
+  const linked = host.hasAttribute('deep-link'), prefix = attribute('deep-link') && `${attribute('deep-link')}.`, end = new AbortController(), given = host.querySelector('li');
+  const t = (n, more) => (said[n] ?? WORDS[n] ?? n).replace(/\{(\w)\}/g, (_, name) => more?.[name].toLocaleString(locale)), named = key => `aria-label="${t(key)}"`;
+  const button = (name, sign) => `<button type=button id=${name} ${sign ? `${named(name)} title="${t(name)}" data-s="${sign}">` : `>${t(name)}`}</button>`;
+  const [back, fwd, left, right] = rtl ? ['right', 'left', '→', '←'] : ['left', 'right', '←', '→'];
   // Our own words alone: no data is ever read as markup.
   root.innerHTML = `<section id=root part=root dir=${rtl ? 'rtl' : 'ltr'} lang=${locale} aria-labelledby=title><h${level} id=title part=title></h${level}><p id=count class=soft dir=auto></p><p id=past role=alert hidden></p><p>${button('new')}${button('pause')}</p><div id=main>
-<div class=bar part=toolbar role=group aria-label="${t('tools')}">${button('earlier', rtl ? '→' : '←')}${button('later', rtl ? '←' : '→')}${button('out', '−')}${button('in', '+')}${button('fit')}
-<label id=pick>${t('lanes')} <select id=lanes>${['actor', 'topic', 'place', 'kind', 'none'].map((each) => `<option value=${each}>${t(each)}`).join('')}</select></label>${button('view')}</div>
-<details id=clocks><summary>${t('clocks')}</summary><div class=bar>${input('date', 'from', 'to', 'by', 'at')}${input('range', 'step')}<output id=told></output></div></details>
-<div id=over part=overview><svg id=bins role=img viewBox="0 0 120 100" preserveAspectRatio=none></svg><i></i><i></i><input type=range max=1000 id=start aria-label="${t('start')}"><input type=range max=1000 id=end aria-label="${t('end')}"></div><div id=ends class=soft></div>
-<div id=chart><div id=axis part=axis aria-hidden=true></div><div id=lines></div><div id=grid role=grid part=lanes aria-label="${t('events')}"></div><svg id=arcs aria-hidden=true></svg></div><p id=more class=soft></p></div>
-<div id=panel part=panel role=region aria-label="${t('details')}" tabindex=-1 hidden></div><slot id=slot></slot><div id=list part=list></div>
+<div class=bar part=toolbar role=group ${named('tools')}>${button('earlier', left)}${button('later', right)}${button('out', '−')}${button('in', '+')}${button('fit')}
+<label id=pick>${t('lanes')} <select id=lanes>${['actor', 'topic', 'place', 'kind', 'none'].map(e => `<option value=${e}>${t(e)}`).join('')}</select></label>${button('view')}</div>
+<details id=clocks><summary>${t('clocks')}</summary></details>
+<div id=over part=overview><svg id=bins role=img viewBox="0 0 120 100" preserveAspectRatio=none></svg><i></i><i></i><input type=range max=1000 id=start ${named('start')}><input type=range max=1000 id=end ${named('end')}></div><div id=ends class=soft></div>
+<div id=chart><div id=axis part=axis aria-hidden=true></div><div id=lines></div><div id=grid role=grid part=lanes ${named('events')}></div><svg id=arcs aria-hidden=true></svg></div><p id=more class=soft></p></div>
+<div id=panel part=panel role=region ${named('details')} tabindex=-1 hidden></div><slot id=slot></slot><div id=list part=list></div>
 <div id=key></div><p id=status role=status class=hide></p></section>`;
-  const ui = Object.fromEntries([...root.querySelectorAll('[id]')].map((each) => [each.id, each]));
+  const ui = Object.fromEntries(within(root, '[id]').map(e => [e.id, e]));
   ui.title.textContent = attribute('label') || t('title');
   ui.title.classList.toggle('hide', !attribute('label'));
   ui.root.classList.toggle('rtl', rtl);
-  vars(ui.root, { back: rtl ? 'right' : 'left', fwd: rtl ? 'left' : 'right' });
-  ui.new.hidden = true;
-  ui.step.min = 1;
+  vars(ui.root, { back, fwd });
+  ui.new.hidden = ui.pause.hidden = true;
 
-  let data, now, win, home, span, bins, all, drawn, wide, lw, roving, timer, stop, stream, last, paused, came, spoke = 0, state;
-  const heard = new Set(), say = (text) => { ui.status.textContent = text; };
+  let data, now, win, home, span, bins, all, drawn, wide, lw, roving, timer, stop, stream, last, paused, came, dials, state;
+  const heard = new Set(), say = text => { ui.status.textContent = text; };
   const emit = (name, detail) => host.dispatchEvent(new CustomEvent(`timeline-${name}`, { detail, bubbles: true, composed: true }));
+  const LONG = { day: 'numeric', month: 'long', year: 'numeric' }, FAR = 8.6e12, ancient = s => s < -621e8;
   const format = (options, timeZone = zone) => new Intl.DateTimeFormat(locale, { timeZone, ...options });
-  const LONG = { day: 'numeric', month: 'long', year: 'numeric' }, ancient = (second) => second < -621e8;
-  /** A moment in words; beyond the browser's calendar, its year. */
-  const tell = (second, options = LONG, where = zone) => (Math.abs(second) > 8.6e12 ? (Math.floor(second / YEAR) + 1970).toLocaleString(locale) : format(ancient(second) ? { ...options, era: 'short' } : options, where).format(second * 1000));
-  const stretch = (a, b) => (ancient(a) || b > 8.6e12 ? `${tell(a)} – ${tell(b)}` : format((b - a + 1) % DAY && b - a < 3 * DAY ? { ...LONG, hour: '2-digit', minute: '2-digit' } : LONG).formatRange(a * 1000, b * 1000));
+  // A moment in words; beyond the browser's calendar, its year.
+  const tell = (s, options = LONG, e = zone) => (Math.abs(s) > FAR ? yearOf(s).toLocaleString(locale) : format(ancient(s) ? { ...options, era: 'short' } : options, e).format(s * 1000));
+  const stretch = (a, b) => (ancient(a) || b > FAR ? `${tell(a)} – ${tell(b)}` : format((b - a + 1) % DAY && b - a < 3 * DAY ? { ...LONG, hour: '2-digit', minute: '2-digit' } : LONG).formatRange(a * 1000, b * 1000));
 
   // ---- asking
 
   const clocks = () => ({ reported_by: state['reported-by'], [/^\d+$/.test(state['as-of']) ? 'at' : 'as_of']: state['as-of'] });
-  const address = (path, more, one) => {
-    const url = new URL(path, src), asked = new URLSearchParams(one ? '' : src.search), given_ = Object.entries({ lang: locale, tz: !one && attribute('tz'), ...more }).filter(([, value]) => value);
-    if (path !== src.href) for (const name of ['window', 'lanes', 'max_lanes', 'slots', ...more.datetime ? ['from', 'to'] : [], ...state['as-of'] ? ['at', 'as_of'] : []]) asked.delete(name);
-    for (const [name, value] of given_) asked.set(name, value);
-    url.search = asked;
-    return url;
+  const address = (p, more, o) => {
+    const u = new URL(p, src), asked = new URLSearchParams(o ? '' : src.search), a = { lang: locale, tz: !o && attribute('tz'), ...more };
+    if (p !== src.href) for (const name of ['window', 'lanes', 'max_lanes', 'slots', ...more.datetime ? ['from', 'to'] : [], ...state['as-of'] ? ['at', 'as_of'] : []]) asked.delete(name);
+    for (const name in a) if (a[name]) asked.set(name, a[name]);
+    u.search = asked;
+    return u;
   };
-  const get = async (url) => {
-    const answer = await fetch(url, { signal: stop?.signal });
-    if (!answer.ok) throw new Error((await answer.json()).detail);
-    return answer;
+  const eventUrl = (i, more = clocks()) => address(`../events/${i}`, more, true);
+  const get = async url => {
+    const a = await fetch(url, { signal: stop?.signal });
+    if (!a.ok) throw new Error((await a.json()).detail);
+    return a;
   };
-  const page = async (url) => new DOMParser().parseFromString(await (await get(url)).text(), 'text/html');
-  const interval = (a, b) => { const both = [written(a), written(b)]; return (both.every((each) => each[19]) ? both : both.map((each) => each.replace(/(.)-\d\d-.*/, '$1'))).join('/'); };
-  const chart = async (window) => (await get(address(src.href, { window, lanes: state.lanes, max_lanes: attribute('max-lanes'), slots: clamp(Math.floor(ui.root.clientWidth / 54), 24, 240), ...clocks() }))).json();
+  const page = async url => new DOMParser().parseFromString(await (await get(url)).text(), 'text/html');
+  const chart = async window => (await get(address(src.href, { window, lanes: state.lanes, max_lanes: attribute('max-lanes'), slots: clamp(Math.floor(ui.root.clientWidth / 54), 24, 240), ...clocks() }))).json();
+  const failed = e => t('failed', { w: e.message });
   const load = async () => {
     stop?.abort();
     const mine = stop = new AbortController();
@@ -234,52 +227,52 @@ const run = (host, root) => {
     } catch (error) {
       if (mine.signal.aborted) return;
       ui.past.hidden = false;
-      ui.past.replaceChildren(t('failed', { w: error.message }), ' ', make('button', { id: 'again', type: 'button' }, t('again')));
+      ui.past.replaceChildren(failed(error), ' ', make('button', { id: 'again', type: 'button' }, t('again')));
       ui.main.hidden = !data;
     }
   };
-  /** Open where most of it happened: a few far dates shall not press all the others into one line. */
+  const shown = () => [...data.events, ...data.clusters];
+  const points = () => shown().map(it => [it.start ?? it.end, it.count ?? 1]).filter(([s]) => s != null);
+  // Open where most of it happened: a few far dates shall not press all the others into one line.
   const settle = () => {
-    const { range } = data, points = [...data.events, ...data.clusters].map((each) => [each.start ?? each.end, each.count ?? 1]).filter(([second]) => second != null).sort(([a], [b]) => a - b);
-    const total = points.reduce((sum, [, n]) => sum + n, 0), at = (share) => { let sum = 0; return points.find(([, n]) => (sum += n) >= share * total)[0]; };
-    let [a, b] = [at(.05), at(.95)];
-    const few = (b - a) * 3 > range.end - range.start || total < 8;
-    if (few) [a, b] = [range.start, range.end];
+    const { start, end } = data.range, found = points().sort(([a], [b]) => a - b);
+    const t = found.reduce((s, [, n]) => s + n, 0), at = s => { let sum = 0; return found.find(([, n]) => (sum += n) >= s * t)[0]; };
+    let a = at(.05), b = at(.95);
+    const f = (b - a) * 3 > end - start || t < 8;
+    if (f) [a, b] = [start, end];
     const pad = Math.max((b - a) * .04, DAY);
     home = [Math.floor((a - pad) / DAY) * DAY, Math.ceil((b + pad) / DAY) * DAY - 1];
-    span = few ? [range.start - pad, range.end + pad] : home;
+    span = f ? [start - pad, end + pad] : home;
   };
   const bars = () => {
-    const [a, b] = span, { overview, clusters } = now, put = (second, n) => { const bin = Math.floor((second - a) / (b - a + 1) * 120); if (bin in bins) bins[bin] += n; };
+    const [a, b] = span, { start, width, counts } = now.overview;
     bins = Array(120).fill(0);
-    if (clusters[0] && span !== home) overview.counts.forEach((n, bin) => put(overview.start + (bin + .5) * overview.width, n));
-    else for (const each of [...data.events, ...data.clusters]) put(each.start ?? each.end, each.count ?? 1);
+    for (const [s, n] of now.clusters[0] && span !== home ? counts.map((n, bin) => [start + (bin + .5) * width, n]) : points()) {
+      const bin = Math.floor((s - a) / (b - a + 1) * 120);
+      if (bin in bins) bins[bin] += n;
+    }
   };
 
   // ---- state
 
-  const wanted = () => {
-    state = Object.fromEntries(STATE.map((name) => [name, attribute(name)]));
-    if (link !== null) for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key.startsWith(prefix) && key.slice(prefix.length) in state) state[key.slice(prefix.length)] = value;
-    return state;
-  };
+  const fragment = () => new URLSearchParams(linked && /=/.test(location.hash) ? location.hash.slice(1) : '');
+  const wanted = () => { const a = fragment(); return Object.fromEntries(STATE.map(name => [name, a.get(prefix + name) ?? attribute(name)])); };
   const write = () => {
-    if (link === null) return;
-    const asked = new URLSearchParams(/=/.test(location.hash) ? location.hash.slice(1) : '');
-    for (const name of STATE) if ((state[name] || '') !== (attribute(name) || '')) asked.set(prefix + name, state[name] || ''); else asked.delete(prefix + name);
-    history.replaceState(history.state, '', `#${asked}`);
+    const asked = fragment();
+    for (const name of STATE) if (state[name] !== attribute(name)) asked.set(prefix + name, state[name]); else asked.delete(prefix + name);
+    if (linked) history.replaceState(history.state, '', `#${asked}`);
   };
-  const set = (more) => {
-    const was = state, changed = (...names) => names.some((name) => (was[name] || '') !== (state[name] || ''));
+  const set = more => {
+    const w = state, c = (...n) => n.some(name => w[name] !== state[name]);
     state = { ...state, ...more };
     write();
-    if (changed('selected')) { open(); emit('select', { id: state.selected }); }
-    if (changed('as-of', 'reported-by')) emit('asof', { asOf: state['as-of'], reportedBy: state['reported-by'] });
-    if (changed('as-of', 'reported-by', 'lanes', 'datetime')) load(); else if (changed('view')) size(true);
+    if (c('selected')) { open(); emit('select', { id: state.selected || null }); }
+    if (c('as-of', 'reported-by')) emit('asof', { asOf: state['as-of'] || null, reportedBy: state['reported-by'] || null });
+    if (c('as-of', 'reported-by', 'lanes', 'datetime')) load(); else if (c('view')) size(true);
   };
-  /** Look at this stretch: drawn at once where all of it is here, else asked for when the hand rests. */
+  // Look at this stretch: drawn at once where all of it is here, else asked for when the hand rests.
   const look = (from, to) => {
-    const { range } = now, width = clamp(to - from, LEAST, (range.end - range.start) * 1.3 + 4 * DAY), a = Math.round(clamp((from + to) / 2, range.start, range.end) - width / 2), b = Math.round(a + width);
+    const { start, end } = now.range, width = clamp(to - from, LEAST, (end - start) * 1.3 + 4 * DAY), a = Math.round(clamp((from + to) / 2, start, end) - width / 2), b = Math.round(a + width);
     win = [a, b];
     state.datetime = interval(a, b);
     render(!all);
@@ -291,222 +284,214 @@ const run = (host, root) => {
       if (all) list(); else load();
     }, 150);
   };
-  const pan = (share) => look(win[0] + (win[1] - win[0]) * share, win[1] + (win[1] - win[0]) * share);
-  const zoom = (by, at = (win[0] + win[1]) / 2) => look(at - (at - win[0]) * by, at + (win[1] - at) * by);
-  const fit = () => { const { start, end: until } = now.range, pad = (until - start) * .02 + DAY; look(start - pad, until + pad); };
-  const step = (by) => set({ 'as-of': data.position + by >= now.position ? null : `${Math.max(1, data.position + by)}` });
+  const pan = share => look(...win.map(s => s + (win[1] - win[0]) * share));
+  const zoom = (b, a = (win[0] + win[1]) / 2) => look(...win.map(s => a + (s - a) * b));
+  const fit = () => { const { start, end } = now.range, pad = (end - start) * .02 + DAY; look(start - pad, end + pad); };
+  const step = by => set({ 'as-of': data.position + by >= now.position ? '' : `${Math.max(1, data.position + by)}` });
 
   // ---- drawing
 
-  const size = (force) => {
-    const width = ui.root.clientWidth, narrow = width < 40 * parseFloat(getComputedStyle(document.documentElement).fontSize);
-    if (!data || (!force && width === wide)) return;
+  const size = f => {
+    const width = ui.root.clientWidth, n = width < 40 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+    if (!data || (!f && width === wide)) return;
     wide = width;
-    lw = narrow ? 0 : clamp(width * .17, 110, 190);
-    drawn = data.range && (state.view === 'chart' || (!narrow && state.view !== 'list'));
-    ui.root.classList.toggle('narrow', narrow);
+    lw = n ? 0 : clamp(width * .17, 110, 190);
+    drawn = data.range && (state.view === 'chart' || (!n && state.view !== 'list'));
+    ui.root.classList.toggle('narrow', n);
     ui.view.textContent = t(drawn ? 'list' : 'chart');
     ui.main.hidden = !now.range;
-    for (const each of [ui.chart, ui.more, ui.pick, ui.key]) each.hidden = !drawn;
-    vars(ui.chart, { lw, o: narrow ? '20px' : '0px' });
+    for (const e of [ui.chart, ui.more, ui.pick, ui.key]) e.hidden = !drawn;
+    vars(ui.chart, { lw, o: n ? '20px' : '0px' });
     render();
   };
-  const inside = ({ start, end: until }) => (start ?? -Infinity) <= win[1] && (until ?? Infinity) >= win[0];
-  const render = (light) => {
+  const inside = it => (it.start ?? -Infinity) <= win[1] && (it.end ?? Infinity) >= win[0];
+  const render = l => {
     const { count, undated, position } = data, k = all ? data.events.filter(inside).length : data.in_window;
     ui.count.textContent = [count ? win && t('count', { k, n: count, w: stretch(...win) }) : t('empty'), undated && t('undated', { n: undated }), now.count !== count && t('known', { n: now.count }), t('position', { n: position })].filter(Boolean).join(' · ');
-    ui.by.value = state['reported-by'] ?? '';
-    ui.at.value = /^\d{4}-/.test(state['as-of']) ? state['as-of'] : '';
-    ui.step.max = now.position;
-    ui.step.value = position;
-    ui.told.value = t('position', { n: position });
     ui.lanes.value = state.lanes || 'actor';
+    dials?.(state, data, now, win?.map(written));
     if (!win) return;
-    [ui.from.value, ui.to.value] = win.map((second) => written(second).slice(0, 10));
     band();
-    if (drawn && !light) { ticks(); rows(); arcs(state.selected); }
+    if (drawn && !l) { ticks(); rows(); arcs(state.selected); }
   };
-  /** What the overview spans: the main stretch while the window lies in it, else the whole range. */
+  // What the overview spans: the main stretch while the window lies in it, else the whole range.
   const spanned = () => (win[0] >= span[0] && win[1] <= span[1] ? span : [Math.min(win[0], span[0], now.range.start), Math.max(win[1], span[1], now.range.end)]);
   const band = () => {
-    const [a, b] = spanned(), at = (second) => clamp((second - a) / (b - a), 0, 1), most = Math.max(...bins), left = at(span[0]) * 120, each = at(span[1]) - left / 120;
-    ui.bins.ariaLabel = t('span', { a: tell(a), b: tell(b), c: tell(span[0] + (bins.indexOf(most) + .5) / 120 * (span[1] - span[0])) });
+    const [a, b] = spanned(), at = s => clamp((s - a) / (b - a), 0, 1), m = Math.max(...bins), x = at(span[0]) * 120, l = at(span[1]) - x / 120, [start, end] = win;
+    ui.bins.ariaLabel = t('span', { a: tell(a), b: tell(b), c: tell(span[0] + (bins.indexOf(m) + .5) / 120 * (span[1] - span[0])) });
     // The square root: one event still shows beside fifty.
-    ui.bins.replaceChildren(draw({ d: bins.map((n, bin) => (n ? `M${left + bin * each} 100v${-96 * Math.sqrt(n / most)}h${each * .8}V100z` : '')).join('') }));
-    vars(ui.over, { x: `${at(win[0]) * 100}%`, y: `${at(win[1]) * 100}%` });
-    [ui.start, ui.end].forEach((edge, index) => { edge.value = at(win[index]) * 1000; edge.ariaValueText = tell(win[index]); });
-    ui.ends.replaceChildren(make('span', { dir: 'auto' }, (now.range.start < a ? '… ' : '') + tell(a)), make('span', { dir: 'auto' }, tell(b) + (now.range.end > b ? ' …' : '')));
+    ui.bins.replaceChildren(draw({ d: bins.map((n, bin) => (n ? `M${x + bin * l} 100v${-96 * Math.sqrt(n / m)}h${l * .8}V100z` : '')).join('') }));
+    vars(ui.over, { x: `${at(start) * 100}%`, y: `${at(end) * 100}%` });
+    [ui.start, ui.end].forEach((e, index) => { e.value = at(win[index]) * 1000; e.ariaValueText = tell(win[index]); });
+    ui.ends.replaceChildren(...[(now.range.start < a ? '… ' : '') + tell(a), tell(b) + (now.range.end > b ? ' …' : '')].map(text => make('span', { dir: 'auto' }, text)));
   };
-  /** Ticks of the smallest unit that leaves them apart; days and hours are those of `tz`. */
+  // Ticks of the smallest unit that leaves them apart; days and hours are those of `tz`.
+  // u is the unit and o how it is written, l so many months m, d the shift of the zone, p what places a tick.
   const ticks = () => {
-    const [a, b] = win, px = wide - lw, per = px / (b - a), unit = [3600, 10800, 21600, DAY, 2 * DAY, 7 * DAY].find((each) => each * per > (each < DAY ? 120 : 80)), found = [];
-    const shift = unit && zone !== 'UTC' ? Date.parse(`${new Date(a * 1000).toLocaleString('sv', { timeZone: zone })}Z`) / 1000 - a : 0;
-    let months = [1, 3].find((each) => each * YEAR / 12 * per > 80) ?? 12;
-    for (let up = 5; months * YEAR / 12 * per < 80; up = 7 - up) months *= up;
-    if (unit) for (let at = Math.ceil((a + shift - 4 * DAY) / unit) * unit + 4 * DAY; at < b + shift; at += unit) found.push(at);
-    else for (let at = Math.ceil(a / YEAR * 12 / months) * months; at * YEAR / 12 < b; at += months) found.push(Math.abs(at) > 3e6 ? at * YEAR / 12 : new Date(0).setUTCFullYear(1970, at) / 1000);
-    const name = unit ? { day: 'numeric', month: 'short', ...unit < DAY && { hour: '2-digit', minute: '2-digit' } } : { year: 'numeric', ...months < 12 && { month: 'short' } };
-    ui.axis.replaceChildren(...found.map((at) => vars(make('span', { dir: 'auto' }, tell(at, name, 'UTC')), { x: (at - shift - a) * per + lw })));
-    ui.lines.replaceChildren(...found.map((at) => vars(make('i'), { x: (at - shift - a) * per + lw })));
+    const [a, b] = win, per = (wide - lw) / (b - a), u = [3600, 10800, 21600, DAY, 2 * DAY, 7 * DAY].find(s => s * per > (s < DAY ? 120 : 80)), found = [];
+    const d = u && zone !== 'UTC' ? Date.parse(`${new Date(a * 1000).toLocaleString('sv', { timeZone: zone })}Z`) / 1000 - a : 0, m = YEAR / 12;
+    let l = 1;
+    for (let n = 0; l * m * per < 80; n += 1) l *= [3, 4][n] ?? (n % 2 ? 2 : 5);
+    if (u) for (let s = Math.ceil((a + d - 4 * DAY) / u) * u + 4 * DAY; s < b + d; s += u) found.push(s);
+    else for (let n = Math.ceil(a / m / l) * l; n * m < b; n += l) found.push(Math.abs(n) > 3e6 ? n * m : new Date(0).setUTCFullYear(1970, n) / 1000);
+    const o = u ? { day: 'numeric', month: 'short', ...u < DAY && { hour: '2-digit', minute: '2-digit' } } : { year: 'numeric', ...l < 12 && { month: 'short' } };
+    const p = (e, s) => vars(e, { x: (s - d - a) * per + lw });
+    ui.axis.replaceChildren(...found.map(s => p(make('span', { dir: 'auto' }, tell(s, o, 'UTC')), s)));
+    ui.lines.replaceChildren(...found.map(s => p(make('i'), s)));
   };
+  const inLane = (it, l) => ('lane' in it ? [it.lane] : it.lanes[0] == null ? [null] : it.lanes).includes(l);
+  // f is the item that has the focus, l the lanes, e what is in the window, p the lanes packed.
   const rows = () => {
-    const px = wide - lw, focused = root.activeElement?.item, lanes = data.lanes.map((lane, index) => ({ ...lane, index })), every = [...data.events, ...data.clusters].filter(inside);
-    if (!lanes[0] || every.some((each) => !(each.lanes?.length ?? each.lane !== null))) lanes.push({ name: t(lanes[0] ? 'other' : 'events'), index: null });
-    let deep = clamp(Math.floor(48 / lanes.length), 3, 14), packed;
-    do packed = lanes.map(({ index }) => pack(items(every, index, px), deep, px)); while (packed.flat().length > CELLS && --deep);
-    ui.grid.replaceChildren(...packed.map((found, index) => vars(make('div', { role: 'row', class: 'row', part: 'lane' },
-      make('div', { role: 'rowheader', class: 'head', dir: 'auto', lang: lanes[index].lang }, lanes[index].name, make('small', {}, ` ${lanes[index].count ?? ''}`)), ...found.map(cell)), { n: Math.max(1, ...found.map((item) => item.y + 1)) })));
+    const px = wide - lw, f = root.activeElement?.item, l = data.lanes.map((lane, index) => ({ ...lane, index })), e = shown().filter(inside);
+    if (!l[0] || e.some(it => inLane(it, null))) l.push({ name: t(l[0] ? 'other' : 'events'), index: null });
+    let deep = clamp(Math.floor(48 / l.length), 3, 14), p;
+    do p = l.map(({ index }) => pack(items(e, index, px), deep, px)); while (p.flat().length > CELLS && --deep);
+    ui.grid.replaceChildren(...p.map((found, index) => { const { lang, name, count = '' } = l[index]; return vars(make('div', { role: 'row', class: 'row', part: 'lane' },
+      make('div', { role: 'rowheader', class: 'head', dir: 'auto', lang }, name, make('small', {}, ` ${count}`)), ...found.map(cell)), { n: Math.max(1, ...found.map(item => item.y + 1)) }); }));
     ui.more.textContent = data.other_lanes ? t('more', { n: data.other_lanes }) : '';
-    rove(focused);
+    rove(f);
   };
-  /** What stands in a lane, with its box in pixels from the start of the line. */
-  const items = (every, lane, px) => every.filter((it) => ('lane' in it ? it.lane === lane : lane === null ? !it.lanes.length : it.lanes.includes(lane))).map((it) => {
-    const x = (second) => (second - win[0]) / (win[1] - win[0] + 1) * px, { start, end: until, count } = it, least = count ? 40 : 24;
-    const l = clamp(start != null ? x(start) : until != null ? Math.min(x(until + 1), px) - FADE : 0, 0, px - least), r = until != null ? x(until + 1) : start != null ? l + FADE : px;
+  // What stands in a lane, with its box in pixels from the start of the line.
+  // e of all that is in the window; then per item its start a, its end e, its least width b, and k where the start is known.
+  const items = (e, lane, px) => e.filter(it => inLane(it, lane)).map(it => {
+    const x = s => (s - win[0]) / (win[1] - win[0] + 1) * px, { start: a, end: e, count } = it, b = count ? 40 : 24, k = a != null, to = e != null ? x(e + 1) : px;
+    const l = clamp(k ? x(a) : e != null ? Math.min(to, px) - FADE : 0, 0, px - b), r = k && e == null ? l + FADE : to;
     return { it, many: count, n: count ?? 1, l, r: count ? l + 40 : clamp(r, l + 24, Math.max(px, l + 24)), rank: count ? Infinity : it.sources + it.relations.length + it.revision };
   });
-  /** Put boxes into rows, the most important first, and what finds no room into counts; then label what has room. */
-  const pack = (found, deep, px) => {
+  // Put boxes into rows, the most important first, and what finds no room into counts; then label what has room.
+  // s is what finds no room, g the count that it joins, w a width.
+  const pack = (f, deep, px) => {
     const lines = [], groups = [];
-    const spare = found.sort((a, b) => b.rank - a.rank || (a.it.id < b.it.id ? -1 : 1)).filter((item) => {
+    const s = f.sort((a, b) => b.rank - a.rank || (a.it.id < b.it.id ? -1 : 1)).filter(item => {
       item.y = 0;
-      while (lines[item.y]?.some((other) => other.l <= item.r && item.l <= other.r)) item.y += 1;
+      while (lines[item.y]?.some(other => other.l <= item.r && item.l <= other.r)) item.y += 1;
       return item.y >= deep || !(lines[item.y] ??= []).push(item);
     });
-    for (const item of spare.sort((a, b) => a.l - b.l)) {
-      const group = groups.at(-1);
-      if (item.l < group?.r + 2) { group.held.push(item.it); group.n += item.n; group.many = true; } else groups.push({ ...item, l: Math.min(item.l, px - 40), r: item.l + 40, y: lines.length, held: [item.it] });
+    for (const item of s.sort(byLeft)) {
+      const g = groups.at(-1);
+      if (item.l < g?.r + 2) { g.held.push(item.it); g.n += item.n; g.many = true; } else groups.push({ ...item, l: Math.min(item.l, px - 40), r: item.l + 40, y: lines.length, held: [item.it] });
     }
-    for (const line of lines) line.sort((a, b) => a.l - b.l).forEach((item, index) => {
-      const width = item.r - item.l, long = width > 110;
-      item.g = OPEN.test(item.it.shape) ? 0 : (long ? 60 : width) - 16;
-      item.room = Math.min(300, long ? width - 64 : 300, (line[index + 1]?.l ?? px) - (item.g ? item.l + item.g + 18 : item.r));
+    for (const e of lines) e.sort(byLeft).forEach((item, index) => {
+      const w = item.r - item.l, long = w > 110;
+      item.g = OPEN.test(item.it.shape) ? 0 : (long ? 60 : w) - 16;
+      item.room = Math.min(300, long ? w - 64 : 300, (e[index + 1]?.l ?? px) - (item.g ? item.l + item.g + 18 : item.r));
     });
-    return [...lines.flat(), ...groups].sort((a, b) => a.l - b.l || a.y - b.y);
+    return [...lines.flat(), ...groups].sort((a, b) => byLeft(a, b) || a.y - b.y);
   };
-  const cell = (item) => {
-    const { it, many, l, r, y, room, n, held, g } = item, whole = it.end - it.start + 1, text = many ? `${held ? '+' : ''}${n.toLocaleString(locale)}` : room > 54 ? it.title : '';
-    const said = many ? t('many', { n, w: it.words ?? stretch(it.start, it.end), t: it.title }) : [it.title, it.words, it.core && t('core'), t(it.kind), t(it.status), it.retracted && t('retracted'), it.revision > 1 && t('corrected'), t('sources', { n: it.sources })].filter(Boolean).join('. ');
-    const node = make('div', { role: 'gridcell', tabindex: '-1', part: many ? 'many' : `event ${it.kind}`, 'data-event-id': !many && it.id, 'aria-label': said, 'aria-selected': `${!many && it.id === state.selected}`,
-      class: many ? 'e many' : `e kind-${it.kind} ${it.core ? 'core' : `shape-${it.shape}`} ${/d[ie][sn][pi]|cancel/.test(it.status) ? 'unsure' : ''} ${it.retracted ? 'gone' : ''}` }, ...text ? [make('span', { dir: 'auto', lang: it.lang }, text)] : []);
-    node.item = item;
-    if (it.core) {
-      const part = (it.core[1] - it.core[0] + 1) / whole, at = (it.core[0] - it.start) / whole / (1 - part || 1);
-      vars(node, { cw: `${part * 100}%`, cx: `${(rtl ? 1 - at : at) * 100}%` });
+  // i is the item, c its certain core, s what is said of it, p the core's share and a where that begins.
+  const cell = i => {
+    const { it, many, l, r, y, room, n, held, g } = i, { core: c, kind, status, retracted, start, end } = it, whole = end - start + 1, text = many ? `${held ? '+' : ''}${n.toLocaleString(locale)}` : room > 54 ? it.title : '';
+    const s = many ? t('many', { n, w: it.words ?? stretch(start, end), t: it.title }) : [it.title, it.words, c && t('core'), t(kind), t(status), retracted && t('retracted'), it.revision > 1 && t('corrected'), t('sources', { n: it.sources })].filter(Boolean).join('. ');
+    const e = make('div', { role: 'gridcell', tabindex: '-1', part: many ? 'many' : `event ${kind}`, 'data-event-id': !many && it.id, 'aria-label': s, 'aria-selected': `${!many && it.id === state.selected}`,
+      class: many ? 'e many' : `e kind-${kind} ${c ? 'core' : `shape-${it.shape}`} ${/d[ie][sn][pi]|cancel/.test(status) ? 'unsure' : ''} ${retracted ? 'gone' : ''}` }, ...text ? [make('span', { dir: 'auto', lang: it.lang }, text)] : []);
+    e.item = i;
+    if (c) {
+      const p = (c[1] - c[0] + 1) / whole, a = (c[0] - start) / whole / (1 - p || 1);
+      vars(e, { cw: `${p * 100}%`, cx: `${(rtl ? 1 - a : a) * 100}%` });
     }
-    return vars(node, { x: l, b: r - l, y, m: room, g: many ? 0 : g });
+    return vars(e, { x: l, b: r - l, y, m: room, g: many ? 0 : g });
   };
-  /** Arcs from an event to those it bears on, and a dotted line through its own places in several lanes. */
-  const arcs = (id) => {
-    if (!id) { ui.arcs.replaceChildren(); ui.arcs.setAttribute('hidden', ''); return; }
-    const frame = ui.chart.getBoundingClientRect(), paths = [];
-    const spots = (of) => cells().filter(({ item }) => (item.many ? item.held?.some((each) => each.id === of) : item.it.id === of)).map((each) => { const box = each.getBoundingClientRect(); return [(OPEN.test(each.className) !== rtl ? box.right - 8 : box.left + 8) - frame.left, box.top + 12 - frame.top]; });
-    const mine = spots(id), links = mine[0] ? data.events.flatMap((one) => one.relations.map(({ type, event }) => [type, one.id, event])) : [];
-    if (mine[1]) paths.push(draw({ class: 'copy', d: `M${mine.join('L')}` }));
-    for (const [type, from, to] of links) if (from === id || to === id) {
-      const [x, y] = mine[0], to_ = spots(from === id ? to : from).sort((one, other) => Math.hypot(one[0] - x, one[1] - y) - Math.hypot(other[0] - x, other[1] - y))[0];
-      if (to_) paths.push(draw({ class: /cont|den/.test(type) && 'against', d: `M${x},${y}c0,-40 0,-40 ${to_[0] - x},${to_[1] - y}m-9,0a9,9 0 1 0 18,0a9,9 0 1 0 -18,0` }));
-    }
-    ui.arcs.replaceChildren(...paths);
-    ui.arcs.toggleAttribute('hidden', !paths[0]);
+  const holds = (item, id) => item.held?.some(it => it.id === id);
+  const arcs = async id => {
+    ui.arcs.toggleAttribute('hidden', !id);
+    if (id) (await more()).arcs(id, cells(), data.events, ui, draw, rtl);
   };
 
   // ---- focus and keys
 
-  const cells = () => [...ui.grid.querySelectorAll('.e')];
-  /** One tab stop; and after a drawing the focus where it was: the event, else its count, else what is nearest. */
-  const rove = (focused) => {
-    const found = cells(), item = focused ?? roving, id = item?.aim ?? item?.it.id, same = (each) => each.item.it.id === id;
-    let to = found.find((each) => each.item === item) ?? ((item?.many && !item.aim && found.find((each) => same(each) && each.item.many)) || found.find((each) => same(each) && !each.item.many));
-    if (!to && (to = found.find((each) => same(each) || each.item.held?.some((one) => one.id === id)))) to.item.aim = id;
-    if (!to && focused) { to = nearest(found, focused.l); say(t('moved')); }
+  const cells = () => within(ui.grid, '.e');
+  // One tab stop; and after a drawing the focus where it was: the event, else its count, else what is nearest.
+  // f is the item that has the focus, n finds a cell by its item, s one of the same event (or count of several).
+  const rove = f => {
+    const found = cells(), i = f ?? roving, id = i?.aim ?? i?.it.id, n = does => found.find(e => does(e.item)), s = many => n(other => other.it.id === id && !other.many === !many);
+    let to = n(other => other === i) ?? s(i?.many && !i.aim) ?? s();
+    if (!to && (to = n(other => other.it.id === id || holds(other, id)))) to.item.aim = id;
+    if (!to && f) { to = nearest(found, f.l); say(t('moved')); }
     to ??= found[0];
-    for (const each of found) each.tabIndex = each === to ? 0 : -1;
+    for (const e of found) e.tabIndex = e === to ? 0 : -1;
     roving = to?.item;
-    if (focused && root.activeElement !== to) (to ?? ui.view).focus({ preventScroll: true });
+    if (f && root.activeElement !== to) (to ?? ui.view).focus({ preventScroll: true });
   };
+  const listed = id => within(ui.list, 'article').find(e => e.dataset.id === id);
   const shut = () => {
-    const id = state.selected, from = cells().find((each) => each.dataset.eventId === id) ?? cells().find((each) => !each.tabIndex), item = [...ui.list.querySelectorAll('article')].find((each) => each.dataset.id === id);
+    const id = state.selected, found = cells(), f = found.find(e => e.dataset.eventId === id) ?? found.find(e => !e.tabIndex);
     ui.panel.hidden = true;
-    set({ selected: null });
-    (drawn && from || item?.querySelector('a') || ui.view).focus();
+    set({ selected: '' });
+    (drawn && f || listed(id)?.querySelector('a') || ui.view).focus();
   };
   const act = ({ item: { it, many, held } }, enter) => {
     if (many && !held) look(it.start - LEAST, it.end + LEAST);
-    else if (many) { set({ selected: null }); show(held.map((each) => make('p', {}, make('a', { href: address(`../events/${each.id}`, {}, true), dir: 'auto' }, each.title), ` · ${each.words ?? each.count}`))); } else set({ selected: it.id });
+    else set({ selected: many ? '' : it.id });
+    if (held) show(held.map(e => make('p', {}, make('a', { href: eventUrl(e.id, {}), dir: 'auto' }, e.title), ` · ${e.words ?? e.count}`)));
     if (enter) ui.panel.focus();
   };
-  const key = (event) => {
-    const on = event.target.closest('.row .e'), row = on && [...on.parentNode.querySelectorAll('.e')], at = row?.indexOf(on), [fwd, back] = rtl ? ['ArrowLeft', 'ArrowRight'] : ['ArrowRight', 'ArrowLeft'], go = (to) => to?.focus();
+  // o is the cell, s its lane, r the lane's cells, g goes to one, x goes across lanes, m is the middle of the event, d what is done.
+  const key = event => {
     if (event.key === 'Escape' && !ui.panel.hidden) shut();
-    if (!on || event.altKey || event.metaKey) return;
-    const beside = (way) => { let next = on.parentNode; do next = next[way]; while (next && !next.querySelector('.e')); go(next && nearest([...next.querySelectorAll('.e')], on.item.l)); };
-    const every = event.ctrlKey ? cells().sort((a, b) => a.item.l - b.item.l) : row, { start, end: until } = on.item.it, middle = clamp(((start ?? until) + (until ?? start)) / 2 || 0, ...win);
-    const does = { [fwd]: () => go(row[at + 1]), [back]: () => go(row[at - 1]), ArrowDown: () => beside('nextSibling'), ArrowUp: () => beside('previousSibling'), Home: () => go(every[0]), End: () => go(every.at(-1)), PageUp: () => pan(-.6), PageDown: () => pan(.6),
-      '+': () => zoom(.5, middle), '-': () => zoom(2, middle), 0: fit, Enter: () => act(on, true), ' ': () => act(on, true), '[': () => step(-1), ']': () => step(1), '?': () => { ui.key.open ^= 1; } }[event.key];
-    if (!does || (event.ctrlKey && !/Home|End/.test(event.key))) return;
+    const o = event.target.closest('.row .e');
+    if (!o || event.altKey || event.metaKey) return;
+    const s = o.parentNode, r = within(s, '.e'), all = event.ctrlKey ? cells().sort((a, b) => byLeft(a.item, b.item)) : r, g = to => to?.focus();
+    const along = b => g(r[r.indexOf(o) + (rtl ? -b : b)]), enter = () => act(o, true);
+    const x = w => { let n = s; do n = n[w]; while (n && !n.querySelector('.e')); g(n && nearest(within(n, '.e'), o.item.l)); };
+    const { start, end } = o.item.it, m = clamp(((start ?? end) + (end ?? start)) / 2 || 0, ...win);
+    const d = { ArrowRight: () => along(1), ArrowLeft: () => along(-1), ArrowDown: () => x('nextSibling'), ArrowUp: () => x('previousSibling'), Home: () => g(all[0]), End: () => g(all.at(-1)), PageUp: clicks.earlier, PageDown: clicks.later,
+      '+': () => zoom(.5, m), '-': () => zoom(2, m), 0: fit, Enter: enter, ' ': enter, '[': () => step(-1), ']': () => step(1), '?': () => { ui.key.open ^= 1; } }[event.key];
+    if (!d || (event.ctrlKey && !/Home|End/.test(event.key))) return;
     event.preventDefault();
-    does();
+    d();
   };
 
   // ---- the list and the panel
 
-  /** The page's own list stays as long as it tells the truth: until the reader changes what is asked. */
-  const list = async (href) => {
-    ui.slot.hidden = !given || came || state['as-of'] || state['reported-by'] || (state.datetime || '') !== (attribute('datetime') || '');
-    ui.list.hidden = !ui.slot.hidden;
+  // The page's own list stays as long as it tells the truth: until the reader changes what is asked.
+  const list = async h => {
+    ui.list.hidden = !(ui.slot.hidden = !given || came || state['as-of'] || state['reported-by'] || state.datetime !== attribute('datetime'));
     mark();
     if (ui.list.hidden) return;
-    const { range } = data, whole = !win || (win[0] <= range.start && win[1] >= range.end), base = href ?? address('../', { limit: PAGE, datetime: !whole && interval(...win), ...clocks() });
-    const found = await page(base), past = found.querySelector('.past');
+    const { range } = data, whole = !win || (win[0] <= range.start && win[1] >= range.end), b = h ?? address('../', { limit: PAGE, datetime: !whole && interval(...win), ...clocks() });
+    const found = await page(b), past = found.querySelector('.past');
     ui.slot.before(ui.panel);
-    ui.list.replaceChildren(...[...found.querySelectorAll('main .group,.pager')].map((each) => make('div', { class: each.className }, ...copy(each, base, level - 1))));
-    if (past) ui.past.replaceChildren(...copy(past, base, 0));
+    ui.list.replaceChildren(...within(found, 'main .group,.pager').map(e => make('div', { class: e.className }, ...copy(e, b, level - 1))));
+    if (past) ui.past.replaceChildren(...copy(past, b, 0));
     ui.past.hidden = !past;
-    if (!ui.key.firstChild) ui.key.append(...copy(found.querySelector('.filters') ?? ui.key, base, 0));
-    if (href) { say(t('events')); ui.list.querySelector('[rel]').focus(); }
+    if (!ui.key.firstChild) ui.key.append(...copy(found.querySelector('.filters') ?? ui.key, b, 0));
+    if (h) { say(t('events')); ui.list.querySelector('[rel]').focus(); }
     mark();
   };
   const mark = () => {
-    let here;
-    for (const each of ui.list.querySelectorAll('article')) if (each.toggleAttribute('aria-current', each.dataset.id === state.selected)) here = each;
-    if (here && !drawn) here.append(ui.panel); else ui.slot.before(ui.panel);
+    const h = listed(state.selected);
+    for (const e of within(ui.list, 'article')) e.toggleAttribute('aria-current', e === h);
+    if (h && !drawn) h.append(ui.panel); else ui.slot.before(ui.panel);
   };
-  const show = (kids) => { ui.panel.replaceChildren(make('button', { id: 'close', type: 'button', 'aria-label': t('close'), 'data-s': '×' }), ...kids); ui.panel.hidden = false; };
+  const show = kids => { ui.panel.replaceChildren(make('button', { id: 'close', type: 'button', 'aria-label': t('close'), 'data-s': '×' }), ...kids); ui.panel.hidden = false; };
   const open = async () => {
-    const id = state.selected, url = id && address(`../events/${id}`, clocks(), true);
-    for (const each of cells()) each.ariaSelected = `${each.dataset.eventId === id}`;
+    const id = state.selected, u = id && eventUrl(id);
+    for (const e of cells()) e.ariaSelected = `${e.dataset.eventId === id}`;
     if (drawn) arcs(id);
     mark();
     ui.panel.hidden = !id;
     if (!id) return;
     show([]);
-    const found = await page(url).catch((error) => make('p', {}, make('main', {}, t('failed', { w: error.message }))));
-    if (state.selected === id) show([...copy(found.querySelector('main'), url, level), make('a', { href: url, target: '_blank' }, url.pathname)]);
+    const found = await page(u).catch(e => make('p', {}, make('main', {}, failed(e))));
+    if (state.selected === id) show([...copy(found.querySelector('main'), u, level), make('a', { href: u, target: '_blank' }, u.pathname)]);
   };
 
   // ---- live
 
-  /** Listen from where the answer ends; not while the past is shown, nor while paused. */
-  const listen = () => {
-    const live = attribute('live'), off = live === null || data.pinned || state['reported-by'];
-    ui.pause.hidden = off;
-    ui.pause.textContent = t(paused ? 'resume' : 'pause');
+  // Listen from where the answer ends; not while the past is shown, nor while paused.
+  const listen = async () => {
+    const o = !host.hasAttribute('live') || data.pinned || state['reported-by'];
     stream?.close();
-    if (off || paused) return;
-    stream = new EventSource(address(live || 'stream', { last_event_id: last ?? data.position }));
-    for (const name of ['added', 'revised', 'retracted', 'merged', 'removed', 'erased', 'reset']) stream.addEventListener(name, (message) => {
-      const { event } = JSON.parse(message.data);
-      last = message.lastEventId;
-      emit('live', { change: name, event });
-      heard.add(event);
-      if (name === 'erased') take();
-      ui.new.textContent = t(heard.has(undefined) ? 'reset' : 'new', { n: heard.size });
-      ui.new.hidden = !heard.size;
-      if (Date.now() - spoke > QUIET) { spoke = Date.now(); say(ui.new.textContent); }
+    if (o) { ui.pause.hidden = true; return; }
+    const { hear } = await more();
+    stream?.close();
+    if (!end.signal.aborted) stream = hear(address(attribute('live') || 'stream', { last_event_id: last ?? data.position }), paused, heard, ui, t, say, (change, event, id) => {
+      last = id;
+      emit('live', { change, event });
+      if (change === 'erased') take();
     });
   };
-  /** Take in what was heard, where the reader is: the window stays. */
+  // Take in what was heard, where the reader is: the window stays.
   const take = () => {
     if (root.activeElement === ui.new) ui.fit.focus();
     heard.clear();
@@ -515,33 +500,35 @@ const run = (host, root) => {
   };
 
   const clicks = { earlier: () => pan(-.6), later: () => pan(.6), in: () => zoom(.5), out: () => zoom(2), fit, new: take, close: shut, again: load, view: () => set({ view: drawn ? 'list' : 'chart' }), pause: () => { paused = !paused; listen(); } };
-  const changes = { lanes: (value) => set({ lanes: value }), step: (value) => step(value - data.position), by: (value) => set({ 'reported-by': value }), at: (value) => set({ 'as-of': value }) };
-  const on = (target, name, does) => target.addEventListener(name, does, { signal: end.signal });
+  // The ends of the overview act while they are drawn.
+  const edges = { start: s => look(Math.min(s, win[1] - LEAST), win[1]), end: s => look(win[0], Math.max(s, win[0] + LEAST)) };
+  const on = (t, name, does) => t.addEventListener(name, does, { signal: end.signal });
   on(root, 'keydown', key);
-  on(root, 'click', (event) => {
-    const a = event.target.closest('a'), at = event.target.closest('.row .e'), id = /\/events\/([\w-]+)(\?|$)/.exec(a?.href)?.[1], past = a?.closest('#past');
+  on(root, 'click', event => {
+    const { target } = event, a = target.closest('a'), at = target.closest('.row .e'), id = /\/events\/([\w-]+)(\?|$)/.exec(a?.href)?.[1], past = a?.closest('#past'), t = /next|prev/.test(a?.rel);
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (a?.rel === 'next' || a?.rel === 'prev' || past || (id && id !== state.selected)) event.preventDefault();
-    if (past) { set({ 'as-of': null, 'reported-by': null }); ui.view.focus(); } else if (id) set({ selected: id }); else if (a?.rel === 'next' || a?.rel === 'prev') list(a.href);
+    if (t || past || (id && id !== state.selected)) event.preventDefault();
+    if (past) { set({ 'as-of': '', 'reported-by': '' }); ui.view.focus(); } else if (id) set({ selected: id }); else if (t) list(a.href);
     if (at) { rove(at.item); act(at); }
-    clicks[event.target.id]?.();
+    clicks[target.id]?.();
   });
   on(root, 'focusin', ({ target }) => { if (target.item) rove(target.item); });
   on(root, 'pointerover', ({ target, pointerType }) => { if (drawn && pointerType === 'mouse') arcs(target.closest('.row .e')?.dataset.eventId ?? state.selected); });
   on(root, 'input', ({ target }) => {
-    const [c, d] = win ? spanned() : [], second = c + target.value / 1000 * (d - c);
-    if (target === ui.start) look(Math.min(second, win[1] - LEAST), win[1]);
-    if (target === ui.end) look(win[0], Math.max(second, win[0] + LEAST));
+    const [a, b] = win ? spanned() : [];
+    edges[target.id]?.(a + target.value / 1000 * (b - a));
   });
-  on(root, 'change', ({ target }) => {
-    const [a, b] = [ui.from, ui.to].map((each) => Date.parse(each.value) / 1000);
-    changes[target.id]?.(target.value);
-    if ((target === ui.from || target === ui.to) && b >= a) look(a, b + DAY - 1);
+  on(ui.lanes, 'change', () => set({ lanes: ui.lanes.value }));
+  // A details element tells of itself alone.
+  on(ui.clocks, 'toggle', async () => {
+    const { clocks } = await more();
+    dials ??= clocks(ui.clocks, t, set, step, look);
+    if (data) render(true);
   });
-  on(window, 'hashchange', () => { const was = state, is = wanted(); state = was; set(is); });
+  on(window, 'hashchange', () => set(wanted()));
   const watch = new ResizeObserver(() => size());
   watch.observe(ui.root);
-  wanted();
+  state = wanted();
   load();
   if (state.selected) open();
   return { set, end: () => { end.abort(); stop.abort(); stream?.close(); watch.disconnect(); clearTimeout(timer); } };
@@ -552,11 +539,13 @@ customElements.get('timeline-view') ?? customElements.define('timeline-view', cl
   #runs;
   connectedCallback() {
     if (!this.shadowRoot) this.attachShadow({ mode: 'open' }).adoptedStyleSheets = [SHEET];
-    this.#runs = run(this, this.shadowRoot);
+    if (isFrench(language(this)) && !french) more().then(({ FRENCH }) => read(FRENCH), () => ({})).then(w => { french = w; this.connectedCallback(); });
+    // Words may come after the element has gone.
+    else if (this.isConnected) { this.#runs?.end(); this.#runs = run(this, this.shadowRoot); }
   }
-  disconnectedCallback() { this.#runs.end(); this.#runs = null; }
+  disconnectedCallback() { this.#runs?.end(); this.#runs = null; }
   attributeChangedCallback(name, was, is) {
     if (!this.#runs || was === is) return;
-    if (STATE.includes(name)) this.#runs.set({ [name]: is }); else { this.#runs.end(); this.connectedCallback(); }
+    if (STATE.includes(name)) this.#runs.set({ [name]: is ?? '' }); else this.connectedCallback();
   }
 });
