@@ -4,7 +4,7 @@ The packages are for the tests alone: `npm install @knight-lab/timelinejs vis-ti
 TIMELINE_NODE_MODULES names the node_modules there.
 
 A crowd of 5,000 hostile events goes into each widget. TimelineJS3 makes a slide of each at once, which takes it half a
-minute here, so it gets the whole crowd in one zone and the first few hundred in the others.
+minute here: it gets the first thousand in one zone (all with TIMELINE_LONG) and a few hundred in the others.
 """
 
 from __future__ import annotations
