@@ -12,6 +12,9 @@ from typing import Final
 from timeline.views.store import views_path
 
 BATCH: Final = 1_000
+SINGLY: Final = 600
+"""Commits that suffice for a rate: some disks take seconds for more."""
+
 NAIVE_QUERY: Final = "SELECT body FROM event WHERE earliest <= ? AND latest >= ? ORDER BY earliest, n LIMIT 50"
 
 

@@ -39,9 +39,10 @@ def inclusions(run: Run) -> Iterator[Figure]:
                 verify_inclusion(position - 1, n, leaf, proof, root)
                 checks.append(time.perf_counter() - begin)
         for name, share in (("p50", 0.5), ("p99", 0.99)):
-            yield Figure(subject="proof", name=f"inclusion at a random historic size of {head:,} records, {name}",
-                         unit="ms", ours=Series([1000 * percentile(times, share)]),
-                         limit=Series([1000 * percentile(checks, share)]), limit_name="verifying that proof")
+            yield Figure(subject="proof", name=f"inclusion at a random historic size, {name}", unit="ms",
+                         size=size, ours=Series([1000 * percentile(times, share)]),
+                         limit=Series([1000 * percentile(checks, share)]), limit_name="verifying that proof",
+                         curve="proof of inclusion" if share == 0.5 else "")
 
 
 def snapshots(run: Run) -> Iterator[Figure]:
@@ -77,4 +78,3 @@ def _milliseconds(task: Callable[[], object]) -> float:
     begin = time.perf_counter()
     task()
     return 1000 * (time.perf_counter() - begin)
-

@@ -31,7 +31,6 @@ def ranges(run: Run) -> Iterator[Figure]:
 
 def _of(run: Run, size: int, timeline: Timeline, naive: sqlite3.Connection) -> Iterator[Figure]:
     count = run.amount(200, 1_000)
-    name = f"{size:,} events: "
     windows = questions(data.windows(count))
 
     def plain(query: Query) -> None:
@@ -39,18 +38,18 @@ def _of(run: Run, size: int, timeline: Timeline, naive: sqlite3.Connection) -> I
 
     slow = max(10, min(count, 20_000_000 // size))
     mine, limit = _times(run, (timeline.ask, windows), (plain, windows[:slow]))
-    yield from _figures(f"{name}30 days, first 50", mine, limit)
-    yield from _figures(f"{name}a year, first 50", *_times(run, (timeline.ask, questions(data.windows(count, 365)))))
+    yield from _figures(size, "30 days, first 50", mine, limit, curve="30 days, in process")
+    yield from _figures(size, "a year, first 50", *_times(run, (timeline.ask, questions(data.windows(count, 365)))))
     rng = random.Random(data.SEED)  # noqa: S311 - made-up data
     actors = [parse_query([("actor", f"actor-{rng.randrange(data.ACTORS)}")]) for _ in range(count)]
-    yield from _figures(f"{name}one actor's timeline, first 50", *_times(run, (timeline.ask, actors)))
+    yield from _figures(size, "one actor's timeline, first 50", *_times(run, (timeline.ask, actors)))
     early = max(1, timeline.position // 100)
     past = questions(data.windows(count), ("at", str(early)))
-    yield from _figures(f"{name}30 days, as at 1/100 of the log", *_times(run, (timeline.ask, past)))
+    yield from _figures(size, "30 days, as at 1/100 of the log", *_times(run, (timeline.ask, past)))
     middle = questions(data.windows(count), ("at", str(timeline.position // 2)))
-    yield from _figures(f"{name}30 days, as at half of the log", *_times(run, (timeline.ask, middle)))
+    yield from _figures(size, "30 days, as at half of the log", *_times(run, (timeline.ask, middle)))
     whole = [Query()] * max(2, min(20, 1_000_000 // size))
-    yield from _figures(f"{name}chart of all of it, 12 lanes", *_times(run, (partial(_drawn, timeline), whole)))
+    yield from _figures(size, "chart of all of it, 12 lanes", *_times(run, (partial(_drawn, timeline), whole)))
 
 
 def _drawn(timeline: Timeline, query: Query) -> object:
@@ -77,8 +76,10 @@ def _times(run: Run, *asked: tuple[Callable[[Query], object], Sequence[Query]]) 
     return [(Series([p50 for p50, _ in rows]), Series([p99 for _, p99 in rows])) for rows in found]
 
 
-def _figures(name: str, ours: tuple[Series, Series], limit: tuple[Series, Series] | None = None) -> Iterator[Figure]:
+def _figures(
+    size: int, name: str, ours: tuple[Series, Series], limit: tuple[Series, Series] | None = None, *, curve: str = "",
+) -> Iterator[Figure]:
     for number, label in enumerate(("p50", "p99")):
-        yield Figure(subject="range", name=f"{name}: {label}", unit="us", ours=ours[number],
+        yield Figure(subject="range", name=f"{name}: {label}", unit="us", size=size, ours=ours[number],
                      limit=limit[number] if limit else None,
-                     limit_name="index on start, same rows, mapped" if limit else "")
+                     limit_name="index on start, same rows, mapped" if limit else "", curve="" if number else curve)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get, post
 
 from timeline.api.serve import run
 
@@ -25,5 +26,12 @@ async def constant(size: int) -> Response[bytes]:
     return Response(_bytes(size), media_type="application/json")
 
 
+@post("/bench/constant/{size:int}")
+async def taken(request: Request[Any, Any, Any], size: int) -> Response[bytes]:
+    """Read a body, do nothing with it, and answer constant bytes."""
+    await request.body()
+    return Response(_bytes(size), status_code=201, media_type="application/json")
+
+
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), port=int(sys.argv[2]), extra=[constant])
+    run(Path(sys.argv[1]), port=int(sys.argv[2]), extra=[constant, taken])

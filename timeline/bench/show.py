@@ -1,4 +1,4 @@
-"""The report: a table for people, JSON for programs."""
+"""The report: a table and curves for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def table(figures: Sequence[Figure]) -> Table:
     shown.add_column("spread", justify="right", style="dim")
     shown.add_column("unit")
     shown.add_column("ratio", justify="right", style="bold")
+    shown.add_column("spread", justify="right", style="dim")
+    shown.add_column("aim", justify="right")
     shown.add_column("the limit is", style="dim")
     subject = ""
     for figure in figures:
@@ -29,39 +31,56 @@ def table(figures: Sequence[Figure]) -> Table:
             subject = figure.subject
             shown.add_section()
             shown.add_row(subject, style="bold")
-        ratio = figure.ratio
-        shown.add_row(
-            f"  {figure.name}", _number(figure.ours.median), _spread(figure.ours),
-            _number(figure.limit.median) if figure.limit else "", _spread(figure.limit) if figure.limit else "",
-            figure.unit, "" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}", figure.limit_name,
-        )
+        shown.add_row(*_row(figure))
     return shown
+
+
+def _row(figure: Figure) -> list[str]:
+    limit, ratio = figure.limit, figure.ratio
+    return [
+        f"  {figure.title}", _number(figure.ours.median), _spread(figure.ours),
+        _number(limit.median) if limit else "", _spread(limit) if limit else "", figure.unit,
+        "" if ratio is None else _share(ratio), _shares(figure.ratios),
+        "" if figure.aim is None else f">= {_share(figure.aim)}", figure.limit_name,
+    ]
 
 
 def heading(about: Mapping[str, Any], repeat: int) -> str:
     """Say on what was measured, and how to read the table."""
     machine = ", ".join(f"{name} {value}" for name, value in about.items())
-    return (f"{machine}\nMedians of {repeat} repeats, with the least and the greatest; ours and its limit in turns. "
-            "Ratio: how fast as a multiple of the limit.\n")
+    busy = "" if about["load"] < about["cores"] / 2 else (
+        f"\nOther programs keep this machine busy (load {about['load']} on {about['cores']} cores): measure again when "
+        "they do not.")
+    return (f"{machine}{busy}\nMedians of {repeat} repeats, with the least and the greatest; ours and its limit in "
+            "turns. Ratio: how fast as a multiple of the limit, turn by turn. Aim: what we want it to be.\n")
 
 
-def as_json(figures: Sequence[Figure], about: Mapping[str, Any]) -> bytes:
+def as_json(figures: Sequence[Figure], about: Mapping[str, Any], skipped: Sequence[str]) -> bytes:
     """Give everything that was measured as JSON."""
     lines = []
     for figure in figures:
         line: dict[str, Any] = msgspec.to_builtins(figure)
-        lines.append({**line, "median": figure.ours.median, "ratio": figure.ratio})
-    return msgspec.json.format(msgspec.json.encode({"machine": about, "figures": lines}), indent=2)
+        lines.append({**line, "median": figure.ours.median, "ratio": figure.ratio, "ratios": figure.ratios})
+    report = {"machine": about, "figures": lines, "skipped": list(skipped)}
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2g}"
+
+
+def _share(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _spread(series: Series) -> str:
     if len(series.values) < 2:
         return ""
     return f"{_number(min(series.values))}-{_number(max(series.values))}"
+
+
+def _shares(ratios: Sequence[float]) -> str:
+    return f"{_share(min(ratios))}-{_share(max(ratios))}" if len(ratios) > 1 else ""
 
 
 def progress_console() -> Console:

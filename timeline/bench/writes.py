@@ -4,57 +4,74 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
 
 from timeline.bench import data
 from timeline.bench.build import import_file, rows_of, write_lines
 from timeline.bench.figures import Figure, Run, in_turns
-from timeline.bench.naive import insert_batches, insert_singly
+from timeline.bench.naive import BATCH, SINGLY, insert_batches, insert_singly
+from timeline.bench.peers import EVENTSOURCING, Rows, have, insert_recorder
 from timeline.chronicle import Timeline
 from timeline.records import AnyChange, decode_change
 
-WRITERS = (1, 16, 64)
+WRITERS: Final = (1, 16, 64)
 
 
 def imports(run: Run) -> Iterator[Figure]:
-    """Measure (a): events a second through the whole import, and the bytes alone through `executemany`."""
+    """Measure (a): events a second through the whole import, and the bytes alone by others."""
     count = run.amount(5_000, 20_000)
     known = write_lines(run.fresh("background.ndjson"), data.background())
     events = write_lines(run.fresh("events.ndjson"), data.events(count))
-    sample = run.fresh("timeline.db")
-    import_file(sample, [known])
-    import_file(sample, [events])
-    rows = rows_of(sample)[-count:]
+    rows = sample_rows(run, count)
 
     def ours() -> float:
         log = run.fresh("timeline.db")
         import_file(log, [known])
         return count / import_file(log, [events])
 
-    def limit() -> float:
-        return count / insert_batches(run.fresh("raw.db"), rows)
-
-    mine, raw = in_turns(run.repeat, ours, limit)
-    yield Figure(subject="import", name=f"import of {count:,} events: validated, logged, viewed", unit="events/s",
-                 ours=mine, limit=raw, limit_name="executemany of the same bytes, 1,000 a commit")
+    limits: dict[str, Callable[[], float]] = {
+        "executemany of the same bytes, 1,000 a commit": lambda: count / insert_batches(run.fresh("raw.db"), rows),
+    }
+    if have(run, EVENTSOURCING):
+        limits["eventsourcing's recorder, same bytes, 1,000 a commit"] = (
+            lambda: count / insert_recorder(run.fresh("recorder.db"), rows, BATCH))
+    mine, *others = in_turns(run.repeat, ours, *limits.values())
+    for name, limit in zip(limits, others, strict=True):
+        yield Figure(subject="import", name=f"import of {count:,} events: validated, logged, viewed", unit="events/s",
+                     ours=mine, limit=limit, limit_name=name)
 
 
 def appends(run: Run) -> Iterator[Figure]:
-    """Measure (b): durable appends, each awaited, against one commit each of plain SQLite."""
+    """Measure (b): durable appends, each awaited, against one commit each of plain SQLite and of others."""
     count = run.amount(640, 4_800)
-    sample = run.fresh("timeline.db")
-    import_file(sample, [write_lines(run.fresh("background.ndjson"), data.background())])
-    import_file(sample, [write_lines(run.fresh("events.ndjson"), data.events(count))])
-    rows = rows_of(sample)[-count:]
+    rows = sample_rows(run, min(count, SINGLY))
+    limits = {"sqlite3, one commit each, 1 writer": (insert_singly, "raw.db")}
+    if have(run, EVENTSOURCING):
+        limits["eventsourcing's recorder, one commit each, 1 writer"] = (insert_recorder, "recorder.db")
     for writers in WRITERS:
         number = count if writers > 1 else count // 4
-        mine, raw = in_turns(
-            run.repeat,
-            lambda writers=writers, number=number: number / _append(run, number, writers),  # type: ignore[misc]
-            lambda number=number: number / insert_singly(run.fresh("raw.db"), rows[:number]),  # type: ignore[misc]
+        mine, *others = in_turns(
+            run.repeat, partial(_append, run, number, writers),
+            *(partial(_singly, run, insert, file, rows) for insert, file in limits.values()),
         )
-        yield Figure(subject="append", name=f"durable single appends, {writers} waiting writers", unit="events/s",
-                     ours=mine, limit=raw, limit_name="sqlite3, one commit each, 1 writer")
+        for place, (name, limit) in enumerate(zip(limits, others, strict=True)):
+            yield Figure(subject="append", name=f"durable single appends, {writers} waiting writers", unit="events/s",
+                         ours=mine, limit=limit, limit_name=name, aim=10 if (writers, place) == (64, 0) else None)
+
+
+def _singly(run: Run, insert: Callable[[Path, Rows], float], file: str, rows: Rows) -> float:
+    return len(rows) / insert(run.fresh(file), rows)
+
+
+def sample_rows(run: Run, count: int) -> Rows:
+    """Give the bytes that a log stores for so many events."""
+    log = run.fresh("timeline.db")
+    import_file(log, [write_lines(run.fresh("background.ndjson"), data.background())])
+    import_file(log, [write_lines(run.fresh("events.ndjson"), data.events(count))])
+    return rows_of(log)[-count:]
 
 
 def _append(run: Run, count: int, writers: int) -> float:
@@ -63,7 +80,7 @@ def _append(run: Run, count: int, writers: int) -> float:
         timeline.append([decode_change(line) for line in data.background()])
         begin = time.perf_counter()
         asyncio.run(_write(timeline, changes, writers))
-        return time.perf_counter() - begin
+        return count / (time.perf_counter() - begin)
 
 
 async def _write(timeline: Timeline, changes: Sequence[AnyChange], writers: int) -> None:

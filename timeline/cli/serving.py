@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -184,4 +185,4 @@ def bench(arguments: tuple[str, ...]) -> None:
     """Measure this machine: appends, reads, rebuilds. `timeline bench --help` lists what can be chosen."""
     from timeline.bench import main
 
-    main(list(arguments))
+    sys.exit(main(list(arguments)))
