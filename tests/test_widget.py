@@ -217,7 +217,7 @@ def test_zoom_tells_the_window_and_the_ends_of_the_overview_move_it(opened):
     first, second = found.page.evaluate("heard")
     assert first["end"] - first["start"] > second["end"] - second["start"]
     assert first["end"] == second["end"]
-    assert found.focused() == "Start of the window"
+    assert found.focused() == "Window start"
 
 
 @browser_test

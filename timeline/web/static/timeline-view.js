@@ -17,8 +17,8 @@ kind|by kind
 none|one lane
 chart|Chart
 list|List only
-start|Start of the window
-end|End of the window
+start|Window start
+end|Window end
 span|Events from {a} to {b}, most around {c}
 count|{k} of {n} events, {w}
 undated|{n} undated
@@ -27,14 +27,14 @@ position|position {n}
 clocks|Dates and clocks
 core|certain core, unsure ends
 sources|sources: {n}
-many|{n} events, {w}, with: {t}
+many|{n} events, {w}: {t}
 details|Details
 close|Close
 events|Events
 other|Others
 more|and {n} more lanes
-empty|No event meets this question.
-failed|The timeline could not be loaded: {w}
+empty|No event meets this.
+failed|It could not be loaded: {w}
 again|Try again
 moved|Out of view; this is the nearest.`);
 let french;
@@ -44,7 +44,7 @@ const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(`:host{display:block;--p:var(--paper,light-dark(#fbfaf6,#15171a));--r:var(--raised,light-dark(#fff,#1c1f23));
 --i:var(--ink,light-dark(#1c1b19,#e9e6df));--s:var(--soft,light-dark(#56534d,#aca89f));--l:var(--line,light-dark(#d9d5cb,#363a40));
 --f:var(--field,light-dark(#858074,#7f858d));--a:var(--accent,light-dark(#14507a,#8fc1e6));--t:var(--tint,light-dark(#eaf0f3,#1d2a35));
---w:var(--warn,light-dark(#8f2b1d,#f2a392));--u:var(--turn,light-dark(#7a4a00,#e9bf77));--se:var(--serif,Palatino,Charter,Georgia,serif);--sa:var(--sans,system-ui,sans-serif);
+--w:var(--warn,light-dark(#8f2b1d,#f2a392));--u:var(--turn,light-dark(#7a4a00,#e9bf77));--se:var(--serif,Georgia,serif);--sa:var(--sans,system-ui,sans-serif);
 background:var(--p);color:var(--i);font:1rem/1.5 var(--sa);overflow-wrap:anywhere}
 [hidden]{display:none!important}
 *,::before{box-sizing:border-box}
@@ -420,8 +420,11 @@ const run = (host, root) => {
     (drawn && f || listed(id)?.querySelector('a') || ui.view).focus();
   };
   const act = ({ item: { it, many, held } }, enter) => {
-    if (many && !held) look(it.start - LEAST, it.end + LEAST);
-    else set({ selected: many ? '' : it.id });
+    // A count of one day splits no further: its events are the list.
+    const { start, end } = it;
+    if (held || !many) set({ selected: many ? '' : it.id });
+    else if (end - start > DAY) look(start - LEAST, end + LEAST);
+    else list(address('../', { limit: PAGE, datetime: interval(start, end), [ui.lanes.value]: data.lanes[it.lane]?.id, ...clocks() }));
     if (held) show(held.map(e => make('p', {}, make('a', { href: eventUrl(e.id, {}), dir: 'auto' }, e.title), ` · ${e.words ?? e.count}`)));
     if (enter) ui.panel.focus();
   };
@@ -455,7 +458,7 @@ const run = (host, root) => {
     if (past) ui.past.replaceChildren(...copy(past, b, 0));
     ui.past.hidden = !past;
     if (!ui.key.firstChild) ui.key.append(...copy(found.querySelector('.filters') ?? ui.key, b, 0));
-    if (h) { say(t('events')); ui.list.querySelector('[rel]').focus(); }
+    if (h) { say(t('events')); ui.list.querySelector('a').focus(); }
     mark();
   };
   const mark = () => {
