@@ -108,7 +108,7 @@ def _figures(size: int, kinds: dict[str, Kind], series: dict[str, list[Series]])
     peers: list[tuple[str, str, float | None, str]] = [
         ("uncached", "easier", 25, uncached), ("uncached", "same", None, uncached)]
     pairs: list[tuple[str, str, float | None, str]] = [
-        ("cached", "constant", 0.85, ""), ("cached", "bare", None, "page over HTTP, cached"),
+        ("cached", "constant", 0.9, ""), ("cached", "bare", None, "page over HTTP, cached"),
         ("uncached", "constant", 0.2, "" if "same" in kinds else uncached), *(peers if "same" in kinds else ()),
         ("constant", "bare", None, ""),
     ]
