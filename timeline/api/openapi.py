@@ -23,10 +23,12 @@ TEXT: Final = {"type": "string"}
 ERRORS: Final = {
     400: "A parameter or the body cannot be read", 401: "A token is needed, or the one given is not good",
     403: "The token lacks the scope", 404: "There is nothing of that id, or the log is not that long",
-    406: "None of the types asked for can be given", 409: "It contradicts what the log holds",
+    406: "None of the types asked for can be given", 408: "The body did not come in time",
+    409: "It contradicts what the log holds",
     412: "It was changed since it was read", 413: "The body is too large", 414: "The address is too long",
     415: "The body is of another type",
-    422: "The content is wrong: see the pointers", 503: "Too busy, or the question is too costly: try again",
+    422: "The content is wrong: see the pointers", 429: "Asked too often: try again after Retry-After seconds",
+    503: "Too busy, or the question is too costly: try again",
 }
 
 
@@ -271,11 +273,11 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _errors(route: Route) -> list[int]:
-    found = {400, 401, 403, 404, 414, 503}
+    found = {400, 401, 403, 404, 414, 429, 503}
     if any(parameter.name == "actor" for parameter in route.parameters):
         found.add(422)
     if len(route.types) > 1:
         found.add(406)
     if route.scope in ("write", "admin"):
-        found |= {409, 412, 413, 415, 422}
+        found |= {408, 409, 412, 413, 415, 422}
     return sorted(found)

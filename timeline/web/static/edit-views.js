@@ -10,6 +10,9 @@ import { Editor, drafts } from "./edit-save.js";
 import { actorSections, eventSections, newEvent, sourceSections } from "./edit-specs.js";
 
 const link = (parameters, ...words) => h("a", { href: address(parameters) }, words);
+/** Which thing is being edited, in which revision, and where its page is. */
+const standing = (type, id, revision) =>
+  h("p", { class: "tagline" }, h("code", {}, id), ` · ${t("revision", { number: revision })} · `, pageOf(type, id));
 const head = (title, ...more) => h("header", { class: "lead" }, h("h1", {}, title), more);
 
 // ------------------------------------------------------------------------------------------- where to begin
@@ -77,15 +80,7 @@ export async function eventView({ id, go, session, notice }) {
     },
   });
   const title = id ? titleOf(found.body) : t("new-event");
-  const about =
-    id &&
-    h(
-      "p",
-      { class: "tagline" },
-      h("code", {}, id),
-      ` · ${t("revision", { number: found.revision })} · `,
-      pageOf("event", id),
-    );
+  const about = id && standing("event", id, found.revision);
   const others =
     id &&
     h(
@@ -164,15 +159,7 @@ export async function actorView({ id, go, session, notice }) {
     },
   });
   const title = id ? shownName(found.body) : t("new-actor");
-  const about =
-    id &&
-    h(
-      "p",
-      { class: "tagline" },
-      h("code", {}, id),
-      ` · ${t("revision", { number: found.revision })} · `,
-      pageOf("actor", id),
-    );
+  const about = id && standing("actor", id, found.revision);
   return { element: h("div", {}, head(free(title), about), notice, editor.element), editor, title };
 }
 
