@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from math import inf
 from pathlib import Path
 
@@ -14,17 +14,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from timeline import Timeline, TimelineError, parse, parse_query
+from timeline import ReadOnlyTimeline, Timeline, TimelineError, parse, parse_query
 from timeline.edtf import iso, parse_range, ymd
 from timeline.errors import Corrupt
 from timeline.log import Draft
 from timeline.log.sqlite import SqliteLog
 from timeline.views import classes, plan
+from timeline.views.building import rebuild
 from timeline.views.classes import HIGHEST, LOWEST, place, window
 from timeline.views.plan import Plan
 from timeline.views.projector import EXTRAS
 from timeline.views.reader import Heads, Reader
-from timeline.views.store import Views, rebuild, views_path
+from timeline.views.store import Views, views_path
 
 # ---------------------------------------------------------------------------------------------- the naive fold
 
@@ -358,6 +359,9 @@ def test_a_body_is_the_event_as_it_then_stood(history):
             for (type_, name), value in things.items():
                 found = json.loads(timeline.body(type_, name, n))
                 assert {field: item for field, item in found.items() if field != "revision"} == value
+
+
+NOW = "2026-01-01T00:00:00.000000Z"
 
 
 def contents(path):
@@ -793,3 +797,77 @@ def test_views_take_only_the_next_record(timeline):
     record = next(timeline.records(timeline.position - 1))
     with pytest.raises(Corrupt, match="views at 7 cannot take record 7"):
         timeline._views.apply(record)
+
+
+# ---------------------------------------------------------------------------------------------- built beside
+
+NOW = "2026-01-01T00:00:00.000000Z"
+
+
+def stored(path):
+    """Everything in a views file, in order, but for what SQLite keeps for itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = [name for name, in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+                  if not name.startswith(("words", "sqlite"))]
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' ORDER BY name"
+        indexes = connection.execute(query).fetchall()
+        rows = {name: sorted(connection.execute(f"SELECT * FROM {name}")) for name in tables}  # noqa: S608
+        found = connection.execute("SELECT rowid FROM words WHERE words MATCH 'seven'").fetchall()
+    return indexes, rows, found
+
+
+def change(number):
+    word = "seven" if number % 7 == 0 else "other"
+    return {"type": "event.recorded", "event": {"id": f"e-{number}", "title": f"Event {word}", "when": "2025-08-15",
+                                                "topics": [f"t-{number % 5}"]}}
+
+
+def filled(path, expecting, batches=3, size=300):
+    """Append batches large enough to be written by a thread, and revisions of what was just recorded."""
+    with Timeline(path, origin="news.example/log", clock=lambda: NOW, entropy=bytes, expecting=expecting) as timeline:
+        for batch in range(batches):
+            timeline.append([change(number) for number in range(batch * size, (batch + 1) * size)])
+            timeline.revise(f"e-{batch * size + 3}", {"title": "Seven at last"}, reason="it was")
+    return path
+
+
+def test_views_built_beside_are_the_same(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = (filled(tmp_path / name / "timeline.db", expecting) for name, expecting in (("a", 0), ("b", 10**6)))
+    assert stored(views_path(one)) == stored(views_path(other))
+    assert [file.name for file in sorted((tmp_path / "b").iterdir())] == [
+        file.name for file in sorted((tmp_path / "a").iterdir())]
+
+
+def test_others_see_the_old_views_until_those_beside_are_complete(tmp_path):
+    path = filled(tmp_path / "timeline.db", 0, batches=1)
+    with Timeline.open(path, expecting=10**6) as timeline:
+        timeline.append([change(number) for number in range(1000, 1300)])
+        with ReadOnlyTimeline(path) as other:
+            assert other.position == 301
+    with ReadOnlyTimeline(path) as other:
+        assert other.position == 601
+
+
+def test_a_batch_that_fails_leaves_nothing_in_views_built_beside(tmp_path):
+    path = tmp_path / "timeline.db"
+    with Timeline.open(path, expecting=10**6) as timeline:
+        timeline.append([change(number) for number in range(300)])
+        with pytest.raises(TimelineError):
+            timeline.append([*(change(number) for number in range(300, 600)), change(5)])
+        timeline.append([change(number) for number in range(600, 900)])
+    with closing(sqlite3.connect(views_path(path))) as connection:
+        assert connection.execute("SELECT count(*), max(n) FROM event").fetchone() == (600, 600)
+
+
+def test_views_far_behind_are_built_anew(tmp_path, monkeypatch):
+    path = filled(tmp_path / "timeline.db", 0)
+    expected = stored(views_path(path))
+    views_path(path).unlink()
+    monkeypatch.setattr("timeline.chronicle.WORTH", 100)
+    rebuilt = []
+    monkeypatch.setattr("timeline.chronicle.rebuild", lambda *given: rebuilt.append(rebuild(*given)))
+    Timeline.open(path).close()
+    assert rebuilt == [903]
+    assert stored(views_path(path)) == expected

@@ -21,9 +21,10 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import msgspec
 
@@ -36,11 +37,17 @@ from timeline.metrics import Appends
 from timeline.proving import Proving
 from timeline.reading import Answer, Reading
 from timeline.records import AnyChange, PartErased, SnapshotPublished, convert, convert_change
+from timeline.views import elsewhere
+from timeline.views.building import WORTH, Building, rebuild
 from timeline.views.reader import Heads, Reader
-from timeline.views.store import Views, readers, rebuild, remove, views_path
+from timeline.views.store import Views, readers, remove, views_path
 from timeline.writer import Appended, Request, Writer
 
 Progress = Callable[[int], None]
+
+_STATES: Final = """SELECT json_group_array(json_array(e.id, e.since, e.body)) FROM json_each(?) w
+CROSS JOIN event e INDEXED BY event_id
+ON e.id = json_extract(w.value, '$[0]') AND e.since = json_extract(w.value, '$[1]')"""
 
 
 def _silent(_: int) -> None:
@@ -52,7 +59,7 @@ class Timeline(Reading, Proving):
 
     def __init__(
         self, path: str | Path, *, author: str = "local", origin: str | None = None, progress: Progress = _silent,
-        clock: Callable[[], str] = timestamp, entropy: Callable[[int], bytes] = os.urandom,
+        clock: Callable[[], str] = timestamp, entropy: Callable[[int], bytes] = os.urandom, expecting: int = 0,
     ) -> None:
         """Open for reading and writing, making the file if it is not there. See `open`.
 
@@ -63,8 +70,9 @@ class Timeline(Reading, Proving):
         if not self.path.absolute().parent.is_dir():
             raise NotFound(f"there is no directory {self.path.parent} to keep {self.path.name} in")
         self._log = SqliteLog(self.path, origin=origin, clock=clock, entropy=entropy)
+        self._building: Building | None = None
         try:
-            self._views = self._open_views(progress)
+            self._views = self._open_views(progress, expecting)
             self._readers = readers(self._views.path)
         except BaseException:
             self._log.close()
@@ -76,18 +84,22 @@ class Timeline(Reading, Proving):
 
     @classmethod
     def open(
-        cls, path: str | Path, *, author: str = "local", origin: str | None = None, progress: Progress = _silent
+        cls, path: str | Path, *, author: str = "local", origin: str | None = None, progress: Progress = _silent,
+        expecting: int = 0,
     ) -> Self:
         """Open a timeline; `author` signs what is appended without saying who.
 
-        `origin` names a log that is made now: an address without its scheme, such as ``news.example/log``.
+        `origin` names a log that is made now: an address without its scheme, such as ``news.example/log``. Where more
+        changes are `expecting` to be written than the log has, its views are built beside the old ones meanwhile and
+        swapped in when it is closed: other processes see the old ones until then, and only the fold's own questions
+        (what is there of this id?) can be asked here.
 
         Raises:
             Busy: another process is writing it.
             Conflict: the file is something else, or a log of another name.
 
         """
-        return cls(path, author=author, origin=origin, progress=progress)
+        return cls(path, author=author, origin=origin, progress=progress, expecting=expecting)
 
     @classmethod
     def temporary(cls) -> Self:
@@ -97,16 +109,24 @@ class Timeline(Reading, Proving):
         timeline._folder = folder  # type: ignore[attr-defined]
         return timeline
 
-    def _open_views(self, progress: Progress) -> Views:
+    def _open_views(self, progress: Progress, expecting: int) -> Views:
         """Open the views and fold what they have not seen; views of another log are built anew."""
-        path = views_path(self.path)
+        path, size = views_path(self.path), self._log.size
+        if expecting >= max(WORTH, size):
+            self._building = Building(path, self._log.origin, self._record)
+            self._building.views.catch_up(self._log.read(), progress)
+            return self._building.views
         views = Views(path, self._log.origin, self._record)
         if not views.matches(self._header_at):
             views.close()
             remove(path)
             views = Views(path, self._log.origin, self._record)
         begun, erasures = views.position, views.erasures
-        if begun < self._log.head().size:
+        if size - begun >= max(WORTH, begun):  # so far behind that to begin anew is quicker
+            views.close()
+            rebuild(path, self._log.origin, self._log.read(), progress, self._record)
+            views = Views(path, self._log.origin, self._record)
+        elif begun < size:
             views.catch_up(self._log.read(begun), progress)
         if begun and views.erasures > erasures:  # they knew what has been erased since
             self._log.unpurge()
@@ -130,13 +150,17 @@ class Timeline(Reading, Proving):
     # ------------------------------------------------------------------ writing
 
     def submit(
-        self, changes: Sequence[AnyChange], *, author: str | None = None, key: str | None = None
+        self, changes: Sequence[AnyChange], *, author: str | None = None, key: str | None = None,
+        done: Future[list[Appended]] | None = None,
     ) -> Future[list[Appended]]:
         """Queue changes that enter together or not at all; the future resolves when they are durable and visible.
 
         `key` makes the request idempotent: asked again with the same content, it gives the first answer, for ever.
+        `done` is the future, where the caller has one of its own.
         """
-        return self._writer.submit(Request(changes, author or self.author, key))
+        author = author or self.author
+        return self._writer.submit(
+            Request(changes, author, key) if done is None else Request(changes, author, key, done=done))
 
     def append(
         self, changes: Iterable[AnyChange | Mapping[str, Any]], *, author: str | None = None, key: str | None = None
@@ -222,6 +246,17 @@ class Timeline(Reading, Proving):
         result: dict[str, Any] = msgspec.json.decode(body)
         return result
 
+    def states(self, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Give events, encoded, as the records at some positions left them: (id, position) to body, of those found.
+
+        One row for all: each row would let go of the interpreter's lock once more, and wait to have it back.
+        """
+        if not wanted:
+            return {}
+        row = self._readers.get().execute(_STATES, (msgspec.json.encode(wanted).decode(),)).fetchone()
+        found: list[tuple[str, int, str]] = msgspec.json.decode(row[0])
+        return {(id_, position): body for id_, position, body in found}
+
     def bulk(self, *, active: bool) -> None:
         """Say that much is about to be written, or that it has been."""
         self._log.bulk(active=active)
@@ -279,6 +314,8 @@ class Timeline(Reading, Proving):
             self._writer.close()
             self._readers.close()
             self._writer.purge(0)  # where a reader was in the way
+            if self._building is not None:
+                self._building.finish()
             self._views.close()
             self._log.close()
         if folder := getattr(self, "_folder", None):
@@ -295,28 +332,29 @@ class Timeline(Reading, Proving):
 
 
 class ReadOnlyTimeline(Reading, Proving):
-    """A timeline that another process is writing: the same questions, answered from the views it keeps."""
+    """A timeline that another process is writing, or that nobody may write here: the same questions, from its views."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, progress: Progress = _silent) -> None:
         """Open without the right to write. See `open`."""
         self.path = Path(path)
-        self._file = LogFile(self.path)
-        views = views_path(self.path)
-        if not views.is_file():
-            self._file.close()
-            raise NotFound(f"{self.path.name} has no views yet: run `timeline rebuild`")
-        self._readers = readers(views)
+        with ExitStack() as opened:
+            self._file = opened.enter_context(closing(LogFile(self.path)))
+            self._readers = readers(opened.enter_context(elsewhere.readable(self._file, progress)))
+            opened.callback(self._readers.close)
+            self._opened = opened.pop_all()
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, *, progress: Progress = _silent) -> Self:
         """Open for reading.
+
+        In a folder that nobody can write, views are built for this reader alone where there are none up to date.
 
         Raises:
             NotFound: there is no such file, or it has no views yet.
-            Conflict: the file is something else.
+            Conflict: the file is something else, or cannot be read where it is.
 
         """
-        return cls(path)
+        return cls(path, progress=progress)
 
     @property
     def origin(self) -> str:
@@ -329,8 +367,7 @@ class ReadOnlyTimeline(Reading, Proving):
 
     def close(self) -> None:
         """Close the files."""
-        self._readers.close()
-        self._file.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         """Use in a `with` block."""

@@ -39,6 +39,7 @@ from timeline.records import (
     payload,
     plain,
     settle,
+    settled,
 )
 
 SHOWN: Final = 0
@@ -95,8 +96,12 @@ class Decision:
     change: AnyFact | None
 
 
-def decide(change: AnyFact, state: State, author: str) -> Decision:  # noqa: PLR0911 - one for each type
+def decide(  # noqa: PLR0911 - one for each type
+    change: AnyFact, state: State, author: str, sent: bytes | None = None
+) -> Decision:
     """Check a change against the state and say which record it becomes.
+
+    `sent` is the payload of the change, where it is at hand already.
 
     Raises:
         Invalid: it names what does not exist, or says what cannot be.
@@ -105,10 +110,10 @@ def decide(change: AnyFact, state: State, author: str) -> Decision:  # noqa: PLR
         VersionMismatch: `expected` is not the current revision.
 
     """
-    change = settle(change)
+    change, body = settled(change, sent)
     match change:
         case EventRecorded():
-            return _record(change, state, author)
+            return _record(change, body, state, author)
         case EventRevised():
             return _revise(change, state, author)
         case EventRetracted():
@@ -125,14 +130,15 @@ def decide(change: AnyFact, state: State, author: str) -> Decision:  # noqa: PLR
             return _erase(change, state, author)
 
 
-def digest(change: AnyFact) -> bytes:
+def digest(change: AnyFact, sent: bytes | None = None) -> bytes:
     """Digest of what a client sent, to tell a repeated request from a key used twice for different things."""
-    return sha256(type(change).__struct_config__.tag.encode() + b"\0" + payload(change)).digest()  # type: ignore[union-attr]
+    content = payload(change) if sent is None else sent
+    return sha256(type(change).__struct_config__.tag.encode() + b"\0" + content).digest()  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------------------------------------- events
 
-def _record(change: EventRecorded, state: State, author: str) -> Decision:
+def _record(change: EventRecorded, body: bytes, state: State, author: str) -> Decision:
     event = change.event
     event_id = event.id or _free_id(slugify(event.title), state)
     if event.id is not None and (taken := state.event(event_id)) is not None:
@@ -148,7 +154,8 @@ def _record(change: EventRecorded, state: State, author: str) -> Decision:
         event = msgspec.structs.replace(event, id=event_id)
     _check_event(event, state, "/event")
     stored = EventRecorded(event=event)
-    return Decision("event", event_id, _draft(stored, author, event_id, event), stored)
+    body = body if event is change.event else payload(stored)
+    return Decision("event", event_id, _draft(stored, body, author, event_id, event), stored)
 
 
 def _revise(change: EventRevised, state: State, author: str) -> Decision:
@@ -164,13 +171,14 @@ def _revise(change: EventRevised, state: State, author: str) -> Decision:
     if not patch:
         return Decision("event", change.id, None, None)
     stored = EventRevised(id=change.id, patch=patch, reason=change.reason)
-    return Decision("event", change.id, _draft(stored, author, change.id, revised, current.event), stored)
+    draft = _draft(stored, payload(stored), author, change.id, revised, current.event)
+    return Decision("event", change.id, draft, stored)
 
 
 def _retract(change: EventRetracted, state: State, author: str) -> Decision:
     current = _living(change.id, state, change.expected)
     stored = EventRetracted(id=change.id, reason=change.reason)
-    return Decision("event", change.id, _draft(stored, author, change.id, current.event), stored)
+    return Decision("event", change.id, _draft(stored, payload(stored), author, change.id, current.event), stored)
 
 
 def _merge(change: EventsMerged, state: State, author: str) -> Decision:
@@ -185,7 +193,7 @@ def _merge(change: EventsMerged, state: State, author: str) -> Decision:
         fault = Fault("/duplicates", f"together they are too much for one event: {error.detail}")
         raise Invalid(f"{fault.pointer}: {fault.detail}", faults=(fault,)) from None
     stored = EventsMerged(id=change.id, duplicates=change.duplicates, reason=change.reason)
-    draft = _draft(stored, author, change.id, result, kept.event, *others)
+    draft = _draft(stored, payload(stored), author, change.id, result, kept.event, *others)
     streams = (draft.streams[0], *(f"event/{other}" for other in change.duplicates), *draft.streams[1:])
     return Decision("event", change.id, msgspec.structs.replace(draft, streams=streams), stored)
 
@@ -220,18 +228,19 @@ def _free_id(wanted: str, state: State) -> str:
     return candidate
 
 
-def _draft(change: AnyChange, author: str, event_id: str, newest: Event, *older: Event) -> Draft:
+def _draft(change: AnyChange, body: bytes, author: str, event_id: str, newest: Event, *older: Event) -> Draft:
     type_ = change.__struct_config__.tag
-    streams = fold.streams(event_id, newest, *older)
+    facets = fold.facets(newest)
+    known = facets.union(*map(fold.facets, older))
     return Draft(
         type=type_,  # type: ignore[arg-type]
         version=VERSIONS[type_],  # type: ignore[index]
         author=author,
-        streams=streams,
-        parts=split(payload(change)),
+        streams=(f"event/{event_id}", *sorted(known)),
+        parts=split(body),
         about=_safe(fold.spoken_of(newest)),
         kind=newest.kind,
-        left=tuple(sorted(set(streams[1:]) - fold.facets(newest))),
+        left=tuple(sorted(known - facets)),
         sequence=newest.sequence,
         status=newest.status,
         when=_safe(fold.happened(newest)),
@@ -252,7 +261,7 @@ def _safe(bounds: fold.Bounds | None) -> fold.Bounds | None:
 
 def _check_event(event: Event, state: State, at: str) -> None:
     """Check everything an event names, and report all that is wrong at once."""
-    faults = [*_unknown_names(event, state, at), *_bad_zone(event, at)]
+    faults = [*_unknown_names(event, state, at), *_bad_zone(event, at)] if _is_doubtful(event, state) else []
     for number, citation in enumerate(event.citations):
         faults += _bad_citation(citation, state, f"{at}/citations/{number}")
     if faults:
@@ -277,6 +286,15 @@ def _names(event: Event) -> Iterator[tuple[str, str, str]]:
         yield "/anchor/event", "event", event.anchor.event
     for number, name in enumerate(event.outcome.evidence if event.outcome else ()):
         yield f"/outcome/evidence/{number}", "event", name
+
+
+def _is_doubtful(event: Event, state: State) -> bool:
+    """Whether an event may name what is not there: most do not, and to see that is cheaper than to say where."""
+    if event.tz is not None or event.stances or event.relations or event.depends_on or event.anchor or event.outcome:
+        return True
+    knows = state.knows
+    return any(part.on_behalf_of is not None or not knows("actor", part.id) for part in event.actors) or any(
+        not knows("source", citation.source) for citation in event.citations)
 
 
 def _unknown_names(event: Event, state: State, at: str) -> Iterator[Fault]:

@@ -46,13 +46,19 @@ def lanes(event: Event) -> list[Lane]:
 
     An actor's lane is every event that names the actor: as a participant or as the one a participant acts for.
     """
-    roles: dict[str, list[str]] = {}
+    roles: dict[str, tuple[str, ...]] = dict.fromkeys(_other_facets(event), ())
     for part in event.actors:
-        roles.setdefault(part.id, []).append(part.role)
+        _add(roles, f"actor/{part.id}", part.role)
         if part.on_behalf_of is not None:
-            roles.setdefault(part.on_behalf_of, []).append(REPRESENTED)
-    found = [Lane(f"actor/{actor}", tuple(dict.fromkeys(names))) for actor, names in roles.items()]
-    return sorted([*found, *map(Lane, _other_facets(event))])
+            _add(roles, f"actor/{part.on_behalf_of}", REPRESENTED)
+    return list(map(Lane._make, sorted(roles.items())))
+
+
+def _add(roles: dict[str, tuple[str, ...]], facet: str, role: str) -> None:
+    """Note a role once, in the order in which roles are named."""
+    known = roles.get(facet, ())
+    if role not in known:
+        roles[facet] = (*known, role)
 
 
 def facets(event: Event) -> set[str]:
@@ -66,21 +72,15 @@ def facets(event: Event) -> set[str]:
 
 
 def _other_facets(event: Event) -> set[str]:
-    names = {f"topic/{topic}" for topic in event.topics}
-    for stance in event.stances:
-        names.add(f"topic/{stance.topic}")
-    for citation in event.citations:
-        names.add(f"source/{citation.source}")
-    for relation in event.relations:
-        names.add(f"related/{relation.event}")
+    names = {f"source/{citation.source}" for citation in event.citations}
     if event.place is not None:
         names.add(f"place/{event.place.slug}")
+    if event.topics or event.stances:
+        names.update(f"topic/{topic}" for topic in event.topics)
+        names.update(f"topic/{stance.topic}" for stance in event.stances)
+    if event.relations:
+        names.update(f"related/{relation.event}" for relation in event.relations)
     return names
-
-
-def streams(event_id: str, *versions: Event) -> tuple[str, ...]:
-    """Streams a record about this event belongs to: its own first, then each facet it has or had."""
-    return (f"event/{event_id}", *sorted(set().union(*map(facets, versions))))
 
 
 def revise(event: Event, patch: dict[str, Any]) -> Event:

@@ -17,6 +17,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import accumulate
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -292,12 +293,32 @@ def settle(value: Any) -> Any:  # noqa: ANN401 - any struct in, the same struct 
     except UnicodeEncodeError:  # a lone surrogate, from Python: JSON with one is not UTF-8 and never gets here
         _refuse_controls(msgspec.to_builtins(value, enc_hook=canonical_hook))
         raise
-    ascii_ = data.isascii()
-    if (not ascii_ or b"\\" in data or b"\x7f" in data) and _suspect.search(data):
+    if _is_settled(data):
+        return value
+    if _suspect.search(data):
         _refuse_controls(msgspec.json.decode(data))
-    if ascii_ or unicodedata.is_normalized("NFC", text := data.decode()):
+    text = data.decode()
+    if unicodedata.is_normalized("NFC", text):
         return value
     return convert(msgspec.json.decode(unicodedata.normalize("NFC", text)), type(value))
+
+
+def settled(change: AnyFact, sent: bytes | None = None) -> tuple[AnyFact, bytes]:
+    """Return the change as `settle` does, with its payload; `sent` is the payload of the change as it is, if known."""
+    with suppress(UnicodeEncodeError):  # a lone surrogate: `settle` says where
+        if _is_plain(change.key) and _is_settled(data := payload(change) if sent is None else sent):
+            return change, data
+    change = settle(change)
+    return change, payload(change)
+
+
+def _is_settled(data: bytes) -> bool:
+    """Whether canonical bytes are plain ASCII: then they are in NFC, and hold nothing that no text should."""
+    return data.isascii() and (not (b"\\" in data or b"\x7f" in data) or not _suspect.search(data))
+
+
+def _is_plain(key: str | None) -> bool:
+    return key is None or (key.isascii() and key.isprintable())
 
 
 def _refuse_controls(values: object) -> None:
@@ -454,6 +475,8 @@ _STEERING: Final = frozenset({"key", "expected"})
 
 def payload(change: AnyFact) -> bytes:
     """Give the canonical bytes of the record's body part: the change without type, key and expectation."""
+    if type(change) is EventRecorded:  # nearly all of them, and quickest said so
+        return b'{"event":%b}' % canonical(change.event)
     values = ((name, getattr(change, name)) for name in change.__struct_fields__ if name not in _STEERING)
     return canonical({name: value for name, value in values if value is not None})
 
@@ -485,5 +508,5 @@ __all__ = [
     "TYPES", "UPCASTS", "VERSIONS", "ActorDescribed", "AnyChange", "AnyFact", "Change", "EventRecorded",
     "EventRetracted", "EventRevised", "EventsMerged", "PartErased", "SnapshotPublished", "SourceDescribed", "canonical",
     "convert", "decode", "decode_change", "decode_event", "difference", "escape_pointer", "merge", "payload", "plain",
-    "restore", "settle", "wire",
+    "restore", "settle", "settled", "wire",
 ]

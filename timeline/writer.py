@@ -26,7 +26,15 @@ from timeline.errors import Busy, Conflict, Invalid, TimelineError
 from timeline.log import ERASED_DIGEST, ERASURE, Batch, Header, Receipt, Record
 from timeline.log.sqlite import SqliteLog, read_record
 from timeline.metrics import Appends
-from timeline.records import ActorDescribed, AnyFact, EventRecorded, PartErased, SnapshotPublished, SourceDescribed
+from timeline.records import (
+    ActorDescribed,
+    AnyFact,
+    EventRecorded,
+    PartErased,
+    SnapshotPublished,
+    SourceDescribed,
+    payload,
+)
 from timeline.views.projector import Current
 from timeline.views.reader import Reader
 from timeline.views.store import Views
@@ -141,6 +149,7 @@ class Writer:
             with self._log.batch() as batch:
                 self._expect(group, batch)
                 answers.extend((request, self._try(request, batch)) for request in group)
+                self._views.flush_behind()  # while the log commits
             self._views.commit()
         except BaseException as error:  # noqa: BLE001 - whatever went wrong, every waiting caller must hear of it
             recovered = self._recover()
@@ -293,10 +302,11 @@ class Writer:
     def _keyed(self, change: AnyFact, request: Request, batch: Batch) -> Appended:
         if change.key is None:
             return self._seal(decide(change, self._state, request.author), batch)
-        key, content = _owned(change.key, request), digest(change)
+        sent = payload(change)
+        key, content = _owned(change.key, request), digest(change, sent)
         if receipt := self._repeated(key, content, batch):
             return self._answer_again([change], receipt, batch)[0]
-        answer = self._seal(decide(change, self._state, request.author), batch)
+        answer = self._seal(decide(change, self._state, request.author, sent), batch)
         batch.remember(key, Receipt(content, answer.position, answer.position))
         return answer
 

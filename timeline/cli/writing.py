@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -110,7 +110,7 @@ def _import(settings: Settings, files: list[File], manner: Manner, *, dry_run: b
     if dry_run:
         return _try(settings.db, files, manner)
     named(settings.db, settings.origin)
-    with writing(settings.db) as target:
+    with writing(settings.db, files) as target:
         return run(target, files, manner)
 
 
@@ -133,12 +133,12 @@ def _meter(bar: Any, files: list[File]) -> Callable[[Outcome], None]:  # noqa: A
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Target]:
-    """Open a log to import into."""
+def writing(path: Path, files: Sequence[File] = ()) -> Iterator[Target]:
+    """Open a log to import files into. Closing it may take a while: the views of a large import get their indexes."""
     from timeline.chronicle import Timeline
-    from timeline.importing import Local
+    from timeline.importing import Local, expected
 
-    with Timeline.open(path) as timeline, closing(Local(timeline)) as target:
+    with Timeline.open(path, expecting=expected(files)) as timeline, closing(Local(timeline)) as target:
         timeline.bulk(active=True)
         try:
             yield target
@@ -155,7 +155,7 @@ def _try(path: Path, files: list[File], manner: Manner) -> Outcome:
         if path.is_file():
             _copy(path, copy)
         try:
-            with writing(copy) as target:
+            with writing(copy, files) as target:
                 return run(target, files, manner)
         except TimelineError as error:
             detail = error.detail.replace("imported", "would import", 1)

@@ -4,9 +4,9 @@
 """
 
 from timeline.importing.archive import read_log, write_log
-from timeline.importing.files import EXTENSIONS, File, find
+from timeline.importing.files import EXTENSIONS, File, expected, find
 from timeline.importing.kinds import NAMES
 from timeline.importing.run import BATCH, Importer, Local, Manner, Outcome, Target
 
-__all__ = ["BATCH", "EXTENSIONS", "NAMES", "File", "Importer", "Local", "Manner", "Outcome", "Target", "find",
-           "read_log", "write_log"]
+__all__ = ["BATCH", "EXTENSIONS", "NAMES", "File", "Importer", "Local", "Manner", "Outcome", "Target",
+           "expected", "find", "read_log", "write_log"]

@@ -21,6 +21,9 @@ EXTENSIONS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "json", "
                      ".tsv": "csv", ".ics": "ics"}
 BOM: Final = b"\xef\xbb\xbf"
 MAX_LINE: Final = 16 * 1024 * 1024
+CHANGE: Final = 1000
+"""Bytes that few changes exceed."""
+
 HOLDERS: Final = ("items", "events", "features")
 """Members of a document that hold its items."""
 
@@ -86,6 +89,11 @@ def find(paths: Iterable[str | Path]) -> list[File]:
         else:
             raise NotFound(f"there is no file {path}")
     return found
+
+
+def expected(files: Iterable[File]) -> int:
+    """Guess, rather too low, how many changes some files hold; what size is not known counts for nothing."""
+    return sum(file.size or 0 for file in files) // CHANGE
 
 
 def _directory(path: Path) -> list[File]:

@@ -46,21 +46,23 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     `parts` are (name, commitment in hexadecimal), `streams` (name, sequence from 1, position before or 0). A record
     belongs to the streams its event leaves as well as to those it is in; `left` names the ones it leaves. So headers
     alone decide who stands in a timeline, and in which order, whatever is erased later.
+
+    The fields stand in the order of their names, which is the canonical one (RFC 8785): nothing need be sorted.
     """
 
+    about: Span | None = None
     author: str
     id: str
+    kind: str | None = None
+    left: list[str] = []
     parts: list[tuple[str, str]]
     position: Annotated[int, Meta(ge=1)]
     recorded_at: str
+    sequence: int = 0
+    status: str | None = None
     streams: list[tuple[str, int, int]]
     type: str
     v: Annotated[int, Meta(ge=0)]
-    about: Span | None = None
-    kind: str | None = None
-    left: list[str] = []
-    sequence: int = 0
-    status: str | None = None
     when: Span | None = None
 
 
@@ -210,7 +212,7 @@ class Log(Protocol):
         """Let go of the file and of the right to write."""
 
 
-_header_encoder = msgspec.json.Encoder(order="sorted")
+_header_encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 from timeline import merkle
 from timeline.connections import Readers, WriterLock, open_writer
 from timeline.errors import Conflict, Corrupt, Invalid, NotFound
+from timeline.inserting import insert
 from timeline.log import (
     DERIVED_KEY,
     ERASED_DIGEST,
@@ -127,22 +128,16 @@ class SqliteLog:
 
     def _commit(self, batch: SqliteBatch) -> None:
         with self._allowed(batch), self._transaction():
-            many = self._connection.executemany
-            many("INSERT INTO record (position, header, leaf_hash) VALUES (?, ?, ?)", batch.rows)
-            many("INSERT INTO part (position, name, salt, bytes) VALUES (?, ?, ?, ?)", batch.parts)
-            many("INSERT INTO tile_root (level, n, hash) VALUES (?, ?, ?)", batch.tiles)
-            many(
-                "INSERT INTO stream_head (stream, sequence, position) VALUES (?, ?, ?) ON CONFLICT (stream) "
-                "DO UPDATE SET sequence = excluded.sequence, position = excluded.position",
-                [(stream, *head) for stream, head in batch.heads.items()],
-            )
-            many(
-                "INSERT INTO receipt (key, digest, first, last, seal) VALUES (?, ?, ?, ?, ?)",
-                [(key, r.digest, r.first, r.last, seal_receipt(key, r.digest, r.first, r.last))
-                 for key, r in batch.receipts.items()],
-            )
-            if batch.erased:
-                many("INSERT INTO erasure (position, name, record) VALUES (?, ?, ?)", batch.erased)
+            insert(self._connection, "INTO record (position, header, leaf_hash)", batch.rows)
+            insert(self._connection, "INTO part (position, name, salt, bytes)", batch.parts)
+            insert(self._connection, "INTO tile_root (level, n, hash)", batch.tiles)
+            heads = [(stream, *head) for stream, head in batch.heads.items()]
+            insert(self._connection, "INTO stream_head (stream, sequence, position)", heads,
+                   "ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, position = excluded.position")
+            receipts = [(key, r.digest, r.first, r.last, seal_receipt(key, r.digest, r.first, r.last))
+                        for key, r in batch.receipts.items()]
+            insert(self._connection, "INTO receipt (key, digest, first, last, seal)", receipts)
+            insert(self._connection, "INTO erasure (position, name, record)", batch.erased)
             if batch.erasure is not None:
                 self._carry_out(batch.erasure)
         self._frontier, self._last_time = batch.frontier, batch.last

@@ -45,7 +45,8 @@ def append(say: Say, given: Arguments) -> None:
 
 def import_(say: Say, given: Arguments) -> None:
     """Do what `timeline import` does, and say how much is in after each batch."""
-    with Timeline.open(given["path"]) as timeline, closing(Local(timeline)) as target:
+    expecting = given.get("expecting", 0)
+    with Timeline.open(given["path"], expecting=expecting) as timeline, closing(Local(timeline)) as target:
         timeline.bulk(active=True)
         importer = Importer(target, Manner(), progress=lambda outcome: say("in", outcome.settled))
         outcome = importer.run(find([Path(given["file"])]))

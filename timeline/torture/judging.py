@@ -17,7 +17,8 @@ from timeline.connections import open_reader
 from timeline.log import Record
 from timeline.log.sqlite import LogFile, stored_hashes
 from timeline.torture.verdicts import Verdict
-from timeline.views.store import rebuild, remove, views_path
+from timeline.views.building import rebuild
+from timeline.views.store import remove, views_path
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ SAMPLE: Final = 10
 """Acknowledged requests that are sent again after each kill; those nobody heard of are sent again all."""
 
 IMPORTED: Final = 1_200
+MANY: Final = 10**9
+"""So many changes are expected in an import that is to build its views beside."""
+
 MOMENT: Final = 0.4
 """Seconds within which the server is killed."""
 
@@ -106,7 +109,7 @@ def imports(run: Run) -> Verdict:
     while run.goes_on(verdict):
         path, settled = run.fresh() / "timeline.db", 0
         for _ in range(1 + verdict.rounds % 2):
-            settled = max(settled, _cut_off(run, path, file, taken))
+            settled = max(settled, _cut_off(run, path, file, taken, beside=verdict.rounds % 3 == 0))
             if path.exists():
                 Timeline.open(path).close()  # as whoever comes next does; a log in the making is made now
                 judge_log(verdict, path)
@@ -134,9 +137,9 @@ def _undisturbed(run: Run, path: Path, file: Path) -> tuple[float, set[int]]:
     return time.monotonic() - begun, {0, *(int(line[1]) for line in child.said if line[0] == "in")}
 
 
-def _cut_off(run: Run, path: Path, file: Path, taken: float) -> int:
-    """Kill an import; gives how many changes it had said were in."""
-    child = run.nursery.child("import_", path=str(path), file=str(file))
+def _cut_off(run: Run, path: Path, file: Path, taken: float, *, beside: bool) -> int:
+    """Kill an import, one that builds its views `beside` the old or not; gives how many changes were said to be in."""
+    child = run.nursery.child("import_", path=str(path), file=str(file), expecting=MANY if beside else 0)
     child.await_pid()
     time.sleep(run.chance.random() * taken)
     child.kill()

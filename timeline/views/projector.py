@@ -1,20 +1,25 @@
 """The fold: one `apply(record)`, the same for live appends, catch-up and rebuild.
 
 It runs inside a transaction of the views' one writing connection. Rows are buffered and flushed in bulk; anything that
-must see its own batch (the current version of an event) is kept in `_current` until the flush.
+must see its own batch (the current version of an event) is kept in `_current` until the flush. Large batches are
+written by a thread (`flush_behind`) while the next records are folded, or the log commits: SQLite works without
+Python's lock. Whatever looks at the database first waits for that.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from timeline import fold
 from timeline.errors import Corrupt
+from timeline.inserting import insert
 from timeline.log import ERASURE, Header, Record
 from timeline.records import ActorDescribed, AnyFact, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views import classes
@@ -37,7 +42,11 @@ from timeline.views.versions import (
 )
 
 OPEN: Final = 2**63 - 1
-FACETS_KEPT: Final = 100_000
+FACETS_KEPT: Final = 200_000
+BEHIND: Final = 200
+"""Fewest event versions that are worth handing to a thread (that takes as long as writing two or three)."""
+
+LANES: Final = "INTO lane (n, facet, class, earliest, latest, sequence, first, since, until, hidden, roles)"
 
 
 class Projector:
@@ -48,8 +57,9 @@ class Projector:
         self._connection = connection
         self._read = read
         self._versions = Versions(self.current, self._put)
-        self._execute = connection.execute
         self._facets: dict[str, int] = {}
+        self._behind: Future[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
         self.load()
 
     def load(self) -> None:
@@ -61,6 +71,7 @@ class Projector:
         self._next_facet = self._execute("SELECT coalesce(max(facet), 0) FROM facet").fetchone()[0]
         self._classes = {tuple(row) for row in self._execute("SELECT class, about FROM class")}
         self._facets.clear()
+        self._all_facets = not self._next_facet
         self._absent: set[str] = set()
         self._declarations: dict[int, dict[str, Any]] = {}
         self._clear()
@@ -71,7 +82,7 @@ class Projector:
         self._word_rows: list[tuple[int, str]] = []
         self._closed: list[tuple[int, int]] = []
         self._touched: dict[int, int] = {}
-        self._new_facets: list[tuple[int, str]] = []
+        self._new_facets: list[tuple[int, str, int]] = []
         self._current: dict[str, Current] = {}
         self._moment: dict[str, int] = {}
 
@@ -125,8 +136,10 @@ class Projector:
 
     def lanes(self, n: int, drawn: Drawn, since: int, until: int, hidden: int) -> list[tuple[Any, ...]]:
         """Give the lane rows of a version; new facets and classes are noted."""
+        known, facet = self._facets.get, self._facet
         self._seen(drawn.place[0], about=0)
-        rows = [(n, self._facet(name), *place, since, until, hidden, roles) for name, place, roles in drawn.lanes]
+        rows = [(n, known(name) or facet(name), *place, since, until, hidden, roles)
+                for name, place, roles in drawn.lanes]
         if drawn.lanes and drawn.lanes[-1][0] == fold.ABOUT:
             self._seen(drawn.lanes[-1][1][0], about=1)
         return rows
@@ -139,15 +152,17 @@ class Projector:
     def _facet(self, name: str) -> int:
         facet = self._facets.get(name)
         if facet is None:
-            row = self._execute("SELECT facet FROM facet WHERE name = ?", (name,)).fetchone()
+            find = "SELECT facet FROM facet WHERE name = ?"
+            row = None if self._all_facets else self._execute(find, (name,)).fetchone()
             if row is None:
                 self._next_facet += 1
                 facet = self._next_facet
-                self._new_facets.append((facet, name))
+                self._new_facets.append((facet, name, 0))
             else:
                 facet = row[0]
             if len(self._facets) >= FACETS_KEPT and not self._new_facets:
                 self._facets.clear()
+                self._all_facets = False
             self._facets[name] = facet
         return facet
 
@@ -155,11 +170,14 @@ class Projector:
         """Note which facets this record could change: its streams are the facets of the versions before and after."""
         if not (header.type.startswith("event") or (header.type == ERASURE and header.streams[0][0][:6] == "event/")):
             return
-        self._events = header.position
-        touched = self._touched
+        self._events = position = header.position
+        known, touched = self._facets.get, self._touched
         for stream, _, _ in header.streams:
-            if not stream.startswith("event/"):
-                touched[self._facet(stream)] = header.position
+            facet = known(stream)
+            if facet is not None:
+                touched[facet] = position
+            elif not stream.startswith("event/"):
+                touched[self._facet(stream)] = position
 
     # ------------------------------------------------------------------ actors and sources
 
@@ -275,33 +293,80 @@ class Projector:
             return False
         return self._execute("SELECT 1 FROM event WHERE id = ? LIMIT 1", (event_id,)).fetchone() is not None
 
+    # ------------------------------------------------------------------ writing
+
     def flush(self) -> None:
         """Write what is buffered."""
-        many = self._connection.executemany
-        many("INSERT INTO facet (facet, name, last) VALUES (?, ?, 0)", self._new_facets)
-        many(f"INSERT INTO event VALUES ({','.join('?' * 14)})", self._event_rows)
-        many(
-            "INSERT INTO lane (n, facet, class, earliest, latest, sequence, first, since, until, hidden, roles) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._lane_rows,
-        )
-        many("INSERT INTO words (rowid, text) VALUES (?, ?)", self._word_rows)
-        many("UPDATE event SET until = ? WHERE n = ?", self._closed)
-        many("UPDATE lane SET until = ? WHERE n = ?", self._closed)
-        many("UPDATE facet SET last = ? WHERE facet = ?", [(last, facet) for facet, last in self._touched.items()])
-        many(
-            "INSERT INTO moment (recorded_at, position) VALUES (?, ?) "
-            "ON CONFLICT (recorded_at) DO UPDATE SET position = excluded.position",
-            list(self._moment.items()),
-        )
+        self._settle()
+        self._write(self._taken())
+
+    def flush_behind(self) -> None:
+        """Write what is buffered in a thread, if it is much; the next to look at the database waits for it."""
+        if len(self._event_rows) < BEHIND:
+            return
+        self._settle()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="timeline-views")
+        self._behind = self._thread.submit(self._write, self._taken())
+
+    def abandon(self) -> None:
+        """Let what is being written end, whatever comes of it: it is about to be rolled back."""
+        with suppress(sqlite3.Error):
+            self._settle()
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        if self._thread is not None:
+            self._thread.shutdown()
+
+    def _execute(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        self._settle()
+        return self._connection.execute(statement, tuple(values))
+
+    def _settle(self) -> None:
+        """Wait for what is being written; raise what went wrong with it."""
+        if self._behind is not None:
+            behind, self._behind = self._behind, None
+            behind.result()
+
+    def _taken(self) -> _Buffered:
+        """Take what is buffered out of the buffer."""
+        state = None
         if self._header:
-            self._execute(
-                "UPDATE state SET position = ?, header = ?, events = ?, actors = ?, sources = ?, snapshots = ?, "
-                "erasures = ?",
-                (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources,
-                 self._snapshots, self._erasures),
-            )
+            state = (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources,
+                     self._snapshots, self._erasures)
+        taken = _Buffered(self._new_facets, self._event_rows, self._lane_rows, self._word_rows, self._closed,
+                          [(last, facet) for facet, last in self._touched.items()], list(self._moment.items()), state)
         self._clear()
+        return taken
+
+    def _write(self, rows: _Buffered) -> None:
+        into, many = self._connection, self._connection.executemany
+        insert(into, "INTO facet (facet, name, last)", rows.facets)
+        insert(into, "INTO event", rows.events)
+        insert(into, LANES, rows.lanes)
+        insert(into, "INTO words (rowid, text)", rows.words)
+        many("UPDATE event SET until = ? WHERE n = ?", rows.closed)
+        many("UPDATE lane SET until = ? WHERE n = ?", rows.closed)
+        many("UPDATE facet SET last = ? WHERE facet = ?", rows.touched)
+        insert(into, "INTO moment (recorded_at, position)", rows.moments,
+               "ON CONFLICT (recorded_at) DO UPDATE SET position = excluded.position")
+        if rows.state is not None:
+            into.execute("UPDATE state SET position = ?, header = ?, events = ?, actors = ?, sources = ?, "
+                         "snapshots = ?, erasures = ?", rows.state)
+
+
+class _Buffered(NamedTuple):
+    """Rows on their way into the tables, and where the views stand once they are there."""
+
+    facets: list[tuple[int, str, int]]
+    events: list[tuple[Any, ...]]
+    lanes: list[tuple[Any, ...]]
+    words: list[tuple[int, str]]
+    closed: list[tuple[int, int]]
+    touched: list[tuple[int, int]]
+    moments: list[tuple[str, int]]
+    state: tuple[Any, ...] | None
 
 
 def no_log(_: int) -> Record | None:

@@ -1,8 +1,7 @@
-"""The life of a views file: found beside its log, brought up to date, rebuilt, swapped in.
+"""The life of a views file: found beside its log, written, brought up to date.
 
-The file's name carries the schema version, so an upgrade builds the new file beside the old one. A rebuild goes into a
-file of its own and is swapped in by a rename when it is complete: readers see the old views until then, and a rebuild
-that is interrupted leaves nothing but a file that the next one removes. Deleting the views is always safe.
+The file's name carries the schema version, so an upgrade builds the new file beside the old one (see `building`).
+Deleting the views is always safe.
 
 Views hold content, so what is erased from the log must go from here too, and from files of older versions beside.
 """
@@ -29,6 +28,9 @@ VERSION: Final = 2
 """Raise it with any change of schema.sql or of the fold: old files are then left aside and new ones built."""
 
 FLUSH_EVERY: Final = 2_000
+COMMIT_EVERY: Final = 20_000
+"""Records folded in one transaction: pages that many of them touch are then written once."""
+
 Read = Callable[[int], Record | None]
 
 
@@ -82,6 +84,10 @@ class Views:
         """Fold one record in the open transaction."""
         self.projector.apply(record, change)
 
+    def flush_behind(self) -> None:
+        """Begin to write what is buffered, if it is much, while something else is done."""
+        self.projector.flush_behind()
+
     def commit(self) -> None:
         """Flush and commit."""
         self.projector.flush()
@@ -89,6 +95,7 @@ class Views:
 
     def rollback(self) -> None:
         """Forget everything since `begin`."""
+        self.projector.abandon()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self.projector.load()
@@ -114,10 +121,12 @@ class Views:
         try:
             for record in records:
                 self.apply(record)
-                if record.position % FLUSH_EVERY == 0:
+                if record.position % COMMIT_EVERY == 0:
                     self.commit()
-                    progress(record.position)
                     self.begin()
+                if record.position % FLUSH_EVERY == 0:
+                    self.flush_behind()
+                    progress(record.position)
             self.commit()
         except BaseException:
             self.rollback()
@@ -145,40 +154,8 @@ class Views:
 
     def close(self) -> None:
         """Close the file."""
+        self.projector.close()
         self._connection.close()
-
-
-def rebuild(
-    path: Path, origin: str, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None,
-    read: Read = no_log,
-) -> int:
-    """Build the views anew beside the old file and swap them in. Gives the position they reach.
-
-    Indexes the fold itself does not need are made after the rows (measured: 1.35 times faster).
-    """
-    fresh = path.with_name(f"{path.name}.new")
-    remove(fresh)
-    views = Views(fresh, origin, read)
-    try:
-        connection = views.connection
-        connection.execute("PRAGMA synchronous = OFF")
-        later = [row[0] for row in connection.execute(
-            "SELECT sql FROM sqlite_master WHERE type = 'index' AND name IN ('event_order', 'lane_order')"
-        )]
-        connection.execute("DROP INDEX event_order")
-        connection.execute("DROP INDEX lane_order")
-        views.catch_up(records, progress)
-        for statement in later:
-            connection.execute(statement)
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        position = views.position
-    finally:
-        views.close()
-    remove(path, keep_main=True)
-    fresh.replace(path)
-    remove(fresh)
-    return position
 
 
 def remove(path: Path, *, keep_main: bool = False) -> None:

@@ -199,7 +199,7 @@ def draw(new: Current, header: Header, extra: dict[str, Any], declared: Callable
     else:
         when, about, lanes = ghost.when, ghost.about, [fold.Lane(facet) for facet in ghost.facets]
     place = (*classes.place(when), event.sequence, new.first)
-    rows = [(lane.facet, place, f"|{'|'.join(lane.roles)}|" if lane.roles else "") for lane in lanes]
+    rows = [(facet, place, f"|{'|'.join(roles)}|" if roles else "") for facet, roles in lanes]
     if about is not None:
         rows.append((fold.ABOUT, (*classes.place(about), event.sequence, new.first), ""))
     words = _words(event, lanes) if ghost is None else None
@@ -280,7 +280,7 @@ def _words(event: Event, found: Iterable[fold.Lane]) -> str:
     texts = [event.title, event.summary or "", event.place.name if event.place else ""]
     for translation in event.translations.values():
         texts += [translation.title, translation.summary or ""]
-    texts += [lane.facet.partition("/")[2].replace("-", " ") for lane in found if not lane.facet.startswith("source/")]
+    texts += [facet.partition("/")[2].replace("-", " ") for facet, _ in found if not facet.startswith("source/")]
     return " ".join(filter(None, texts))
 
 
