@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
+import threading
 from contextlib import closing, contextmanager
 from math import inf
 from pathlib import Path
@@ -18,8 +20,8 @@ from timeline import ReadOnlyTimeline, Timeline, TimelineError, parse, parse_que
 from timeline.edtf import iso, parse_range, ymd
 from timeline.errors import Corrupt
 from timeline.log import Draft
-from timeline.log.sqlite import SqliteLog
-from timeline.views import classes, plan
+from timeline.log.sqlite import LogFile, SqliteLog
+from timeline.views import classes, firsts, plan
 from timeline.views.building import rebuild
 from timeline.views.classes import HIGHEST, LOWEST, place, window
 from timeline.views.plan import Plan
@@ -871,3 +873,78 @@ def test_views_far_behind_are_built_anew(tmp_path, monkeypatch):
     Timeline.open(path).close()
     assert rebuilt == [903]
     assert stored(views_path(path)) == expected
+
+
+# ---------------------------------------------------------------------------------------------- drawn ahead
+
+def eventful(path):
+    """A history with everything that is not drawn ahead between what is."""
+    with Timeline(path, origin="news.example/log", clock=lambda: NOW, entropy=bytes) as timeline:
+        timeline.append([change(number) for number in range(40)])
+        timeline.revise("e-3", {"title": "Seven at last"}, reason="it was")
+        timeline.append([change(number) for number in range(40, 60)])
+        timeline.merge("e-4", ["e-41", "e-42"], reason="the same")
+        timeline.describe_actor(id="ada", kind="person", name="Ada")
+        timeline.retract("e-5", reason="never was")
+        timeline.append([change(number) for number in range(60, 90)])
+        timeline.erase("e-61", "body", reason="a court said so")
+        timeline.append([change(number) for number in range(90, 120)])
+    return path
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    monkeypatch.setattr(firsts, "WORTH", 0)
+    monkeypatch.setattr(firsts, "PIECE", 7)
+
+
+def records_of(path, cores):
+    with closing(LogFile(path)) as log:
+        return list(firsts.ahead(path, log.size(), log.read, cores))
+
+
+def test_drawn_ahead_or_here_the_views_are_the_same(tmp_path, pieces):
+    path = eventful(tmp_path / "timeline.db")
+    expected = stored(views_path(path))
+    for cores in (1, 2, 3):
+        records = records_of(path, cores)
+        assert [record.position for record in records] == list(range(1, 126))
+        assert sum(isinstance(record, firsts.First) for record in records) == (0 if cores == 1 else 119)
+        fresh = tmp_path / f"{cores}.views-v2.db"
+        with closing(LogFile(path)) as log:
+            rebuild(fresh, log.origin, records, read=lambda position, log=log: next(log.read(position - 1, 1), None))
+        assert stored(fresh) == expected
+
+
+def test_what_a_process_that_died_leaves_is_read_here(tmp_path, pieces, monkeypatch):
+    path = eventful(tmp_path / "timeline.db")
+    ask, asked = firsts._ask, []
+
+    def once(child, after, limit):
+        asked.append(after)
+        if len(asked) == 5:
+            child.kill()
+        return ask(child, after, limit)
+
+    monkeypatch.setattr(firsts, "_ask", once)
+    records = records_of(path, 2)
+    assert [record.position for record in records] == list(range(1, 126))
+    assert 0 < sum(isinstance(record, firsts.First) for record in records) < 119
+
+
+def test_processes_end_with_whoever_started_them(tmp_path, pieces):
+    path = eventful(tmp_path / "timeline.db")
+    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
+    before = children.read_text()
+    with closing(LogFile(path)) as log:
+        records = firsts.ahead(path, log.size(), log.read, 3)
+        next(records)
+        assert len(children.read_text().split()) == len(before.split()) + 2
+        records.close()
+    assert children.read_text() == before
+
+
+def test_a_small_log_needs_no_other_process(tmp_path, monkeypatch):
+    path = eventful(tmp_path / "timeline.db")
+    monkeypatch.setattr(firsts.subprocess, "Popen", None)
+    assert len(records_of(path, 8)) == 125

@@ -39,6 +39,7 @@ from timeline.reading import Answer, Reading
 from timeline.records import AnyChange, PartErased, SnapshotPublished, convert, convert_change
 from timeline.views import elsewhere
 from timeline.views.building import WORTH, Building, rebuild
+from timeline.views.firsts import ahead
 from timeline.views.reader import Heads, Reader
 from timeline.views.store import Views, readers, remove, views_path
 from timeline.writer import Appended, Request, Writer
@@ -114,7 +115,7 @@ class Timeline(Reading, Proving):
         path, size = views_path(self.path), self._log.size
         if expecting >= max(WORTH, size):
             self._building = Building(path, self._log.origin, self._record)
-            self._building.views.catch_up(self._log.read(), progress)
+            self._building.views.catch_up(ahead(self.path, size, self._log.read), progress)
             return self._building.views
         views = Views(path, self._log.origin, self._record)
         if not views.matches(self._header_at):
@@ -124,7 +125,7 @@ class Timeline(Reading, Proving):
         begun, erasures = views.position, views.erasures
         if size - begun >= max(WORTH, begun):  # so far behind that to begin anew is quicker
             views.close()
-            rebuild(path, self._log.origin, self._log.read(), progress, self._record)
+            rebuild(path, self._log.origin, ahead(self.path, size, self._log.read), progress, self._record)
             views = Views(path, self._log.origin, self._record)
         elif begun < size:
             views.catch_up(self._log.read(begun), progress)
@@ -394,7 +395,8 @@ def rebuild_views(path: str | Path, progress: Progress = _silent) -> int:
         def read(position: int) -> Record | None:
             return next(log.read(position - 1, 1), None)
 
-        return rebuild(views_path(Path(path)), log.origin, log.read(), progress, read)
+        records = ahead(log.path, log.size, log.read)
+        return rebuild(views_path(Path(path)), log.origin, records, progress, read)
     finally:
         log.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from timeline.log import Record
+from timeline.views.firsts import First
 from timeline.views.projector import no_log
 from timeline.views.store import Read, Views, remove
 
@@ -57,7 +58,7 @@ class Building:
 
 
 def rebuild(
-    path: Path, origin: str, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None,
+    path: Path, origin: str, records: Iterable[Record | First], progress: Callable[[int], None] = lambda _: None,
     read: Read = no_log,
 ) -> int:
     """Build the views anew beside the old file and swap them in. Gives the position they reach."""

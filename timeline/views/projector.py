@@ -9,7 +9,7 @@ Python's lock. Whatever looks at the database first waits for that.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
@@ -24,6 +24,7 @@ from timeline.log import ERASURE, Header, Record
 from timeline.records import ActorDescribed, AnyFact, PartErased, SnapshotPublished, SourceDescribed
 from timeline.views import classes
 from timeline.views.erasing import change_in, declared_by, erase, gone_from
+from timeline.views.firsts import First
 from timeline.views.things import DESCRIPTIONS, describe, folded
 from timeline.views.versions import (
     ERASED,
@@ -66,7 +67,7 @@ class Projector:
         """Read where the views stand; forget everything buffered (after a rollback)."""
         row = self._execute("SELECT position, events, actors, sources, snapshots, erasures FROM state").fetchone()
         self.position, self._events, self._actors, self._sources, self._snapshots, self._erasures = row
-        self._header = b""
+        self._digest = b""
         self._n = self._execute("SELECT coalesce(max(n), 0) FROM event").fetchone()[0]
         self._next_facet = self._execute("SELECT coalesce(max(facet), 0) FROM facet").fetchone()[0]
         self._classes = {tuple(row) for row in self._execute("SELECT class, about FROM class")}
@@ -83,12 +84,12 @@ class Projector:
         self._closed: list[tuple[int, int]] = []
         self._touched: dict[int, int] = {}
         self._new_facets: list[tuple[int, str, int]] = []
-        self._current: dict[str, Current] = {}
+        self._current: dict[str, Current | None] = {}  # None: among the rows, and to be read back from there
         self._moment: dict[str, int] = {}
 
     # ------------------------------------------------------------------ the fold
 
-    def apply(self, record: Record, change: AnyFact | None = None) -> None:
+    def apply(self, record: Record | First, change: AnyFact | None = None) -> None:
         """Fold the next record. `change` spares decoding what the writer has just encoded.
 
         Raises:
@@ -97,6 +98,9 @@ class Projector:
         """
         if record.position != self.position + 1:
             raise Corrupt(f"views at {self.position} cannot take record {record.position}")
+        if isinstance(record, First):
+            self._apply_first(record)
+            return
         header, gone = record.header, gone_from(record)
         if change is None:
             change = change_in(record)
@@ -111,10 +115,22 @@ class Projector:
                 self._described(record, None)
             case _:
                 self._versions.apply(header, change, gone)
-        self._touch(header)
-        self.position = header.position
-        self._header = record.header_bytes
-        self._moment[header.recorded_at] = header.position
+        if header.type.startswith("event") or (header.type == ERASURE and header.streams[0][0][:6] == "event/"):
+            self._touch(header.position, [name for name, _, _ in header.streams if not name.startswith("event/")])
+        self._reached(header.position, header.recorded_at, sha256(record.header_bytes).digest())
+
+    def _apply_first(self, first: First) -> None:
+        """Fold the record of a new event that was drawn ahead."""
+        position = first.position
+        self._n += 1
+        self._add(first.id, 1, position, first.kind, first.status, SHOWN, first.drawn)
+        self._current[first.id] = None
+        self._touch(position, first.streams)
+        self._reached(position, first.recorded_at, first.digest)
+
+    def _reached(self, position: int, recorded_at: str, digest: bytes) -> None:
+        self.position, self._digest = position, digest
+        self._moment[recorded_at] = position
 
     def _put(self, event_id: str, new: Current, header: Header, extra: dict[str, Any]) -> None:
         """Close the version before at this position, and put the new one into the rows to be written."""
@@ -123,16 +139,22 @@ class Projector:
         self._n += 1
         new.n = self._n
         drawn = draw(new, header, extra, self.declared)
-        class_, earliest, latest, sequence, first = drawn.place
-        self._event_rows.append((
-            self._n, event_id, new.revision, header.position, OPEN, first, class_, earliest, latest, sequence,
-            new.event.kind, new.event.status, new.hidden, drawn.body,
-        ))
-        self._lane_rows += self.lanes(self._n, drawn, header.position, OPEN, new.hidden)
-        if drawn.words is not None:
-            self._word_rows.append((self._n, drawn.words))
+        self._add(event_id, new.revision, header.position, new.event.kind, new.event.status, new.hidden, drawn)
         self._current[event_id] = new
         self._absent.discard(event_id)
+
+    def _add(
+        self, event_id: str, revision: int, position: int, kind: str, status: str, hidden: int, drawn: Drawn
+    ) -> None:
+        """Put the rows of version `_n` to those to be written."""
+        class_, earliest, latest, sequence, first = drawn.place
+        self._event_rows.append((
+            self._n, event_id, revision, position, OPEN, first, class_, earliest, latest, sequence, kind, status,
+            hidden, drawn.body,
+        ))
+        self._lane_rows += self.lanes(self._n, drawn, position, OPEN, hidden)
+        if drawn.words is not None:
+            self._word_rows.append((self._n, drawn.words))
 
     def lanes(self, n: int, drawn: Drawn, since: int, until: int, hidden: int) -> list[tuple[Any, ...]]:
         """Give the lane rows of a version; new facets and classes are noted."""
@@ -166,18 +188,12 @@ class Projector:
             self._facets[name] = facet
         return facet
 
-    def _touch(self, header: Header) -> None:
-        """Note which facets this record could change: its streams are the facets of the versions before and after."""
-        if not (header.type.startswith("event") or (header.type == ERASURE and header.streams[0][0][:6] == "event/")):
-            return
-        self._events = position = header.position
+    def _touch(self, position: int, facets: Sequence[str]) -> None:
+        """Note which facets a record could change: its streams are the facets of the versions before and after."""
+        self._events = position
         known, touched = self._facets.get, self._touched
-        for stream, _, _ in header.streams:
-            facet = known(stream)
-            if facet is not None:
-                touched[facet] = position
-            elif not stream.startswith("event/"):
-                touched[self._facet(stream)] = position
+        for name in facets:
+            touched[known(name) or self._facet(name)] = position
 
     # ------------------------------------------------------------------ actors and sources
 
@@ -262,8 +278,10 @@ class Projector:
     def find(self, event_id: str) -> Current | None:
         """Give the newest version of an event, if there is one."""
         if event_id in self._current:
-            return self._current[event_id]
-        if event_id in self._absent:
+            if (current := self._current[event_id]) is not None:
+                return current
+            self.flush()
+        elif event_id in self._absent:
             return None
         query = "SELECT n, revision, first, hidden, body FROM event WHERE id = ? ORDER BY since DESC LIMIT 1"
         row = self._execute(query, (event_id,)).fetchone()
@@ -332,9 +350,9 @@ class Projector:
     def _taken(self) -> _Buffered:
         """Take what is buffered out of the buffer."""
         state = None
-        if self._header:
-            state = (self.position, sha256(self._header).digest(), self._events, self._actors, self._sources,
-                     self._snapshots, self._erasures)
+        if self._digest:
+            state = (self.position, self._digest, self._events, self._actors, self._sources, self._snapshots,
+                     self._erasures)
         taken = _Buffered(self._new_facets, self._event_rows, self._lane_rows, self._word_rows, self._closed,
                           [(last, facet) for facet, last in self._touched.items()], list(self._moment.items()), state)
         self._clear()

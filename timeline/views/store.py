@@ -22,6 +22,7 @@ from timeline.log import Record
 from timeline.log.purging import cut, rewrite
 from timeline.records import AnyFact
 from timeline.views import readable
+from timeline.views.firsts import First
 from timeline.views.projector import Projector, no_log
 
 VERSION: Final = 2
@@ -80,7 +81,7 @@ class Views:
         """Start a transaction; reads of the projector's connection see its own rows."""
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def apply(self, record: Record, change: AnyFact | None = None) -> None:
+    def apply(self, record: Record | First, change: AnyFact | None = None) -> None:
         """Fold one record in the open transaction."""
         self.projector.apply(record, change)
 
@@ -115,7 +116,7 @@ class Views:
         self._connection.execute("RELEASE item")
         self.projector.load()
 
-    def catch_up(self, records: Iterable[Record], progress: Callable[[int], None] = lambda _: None) -> None:
+    def catch_up(self, records: Iterable[Record | First], progress: Callable[[int], None] = lambda _: None) -> None:
         """Fold the records the views have not seen, in transactions of some thousands: safe to interrupt."""
         self.begin()
         try:
