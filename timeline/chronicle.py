@@ -263,6 +263,11 @@ class Timeline(Reading, Proving):
         self._log.bulk(active=active)
         self._views.bulk(active=active)
 
+    @property
+    def is_building(self) -> bool:
+        """Whether the views are being built beside the old ones, so that closing takes a while."""
+        return self._building is not None
+
     def subscribe(self, listener: Callable[[int], None]) -> None:
         """Call `listener(position)` in the writer thread after each commit."""
         self._listeners.append(listener)
@@ -316,7 +321,8 @@ class Timeline(Reading, Proving):
             self._readers.close()
             self._writer.purge(0)  # where a reader was in the way
             if self._building is not None:
-                self._building.finish()
+                building, self._building = self._building, None
+                building.finish()
             self._views.close()
             self._log.close()
         if folder := getattr(self, "_folder", None):

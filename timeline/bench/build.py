@@ -16,6 +16,9 @@ from timeline.importing import Importer, Local, expected, find
 
 Progress = Callable[[int], None]
 CHUNK: Final = 100_000
+NAIVE: Final = 2_000_000
+"""Beyond so many events nothing is compared with the naive table: it takes seconds for a page, and the disk's room."""
+
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> Path:
@@ -36,7 +39,7 @@ def import_file(log: Path, paths: Iterable[Path], progress: Progress = lambda _:
 
 
 def dataset(folder: Path, size: int, progress: Progress = lambda _: None) -> Path:
-    """Give a log of so many made-up events, building what is not there yet; `naive_path` is beside it.
+    """Give a log of so many made-up events, building what is not there yet; `naive_path` is beside it if not too large.
 
     A build that was interrupted goes on where it stopped: an import takes nothing twice.
     """
@@ -44,16 +47,23 @@ def dataset(folder: Path, size: int, progress: Progress = lambda _: None) -> Pat
     if done.is_file():
         return log
     folder.mkdir(parents=True, exist_ok=True)
-    lines = write_lines(folder / f"background-{size}.ndjson", data.background())
-    import_file(log, [lines])
-    lines.unlink()
-    for first in range(0, size, CHUNK):
-        part = write_lines(folder / f"part-{size}.ndjson", data.events(min(CHUNK, size - first), first=first))
-        import_file(log, [part], lambda new, first=first: progress(first + new))  # type: ignore[misc]
-        part.unlink()
-    make_naive(log, naive_path(folder, size))
+    with Timeline.open(log, expecting=size) as timeline, closing(Local(timeline)) as target:
+        timeline.bulk(active=True)
+        _import(target, write_lines(folder / f"background-{size}.ndjson", data.background()))
+        for first in range(0, size, CHUNK):
+            part = write_lines(folder / f"part-{size}.ndjson", data.events(min(CHUNK, size - first), first=first))
+            _import(target, part, lambda new, first=first: progress(first + new))  # type: ignore[misc]
+        timeline.bulk(active=False)
+    if size <= NAIVE:
+        make_naive(log, naive_path(folder, size))
     done.touch()
     return log
+
+
+def _import(target: Local, part: Path, progress: Progress = lambda _: None) -> None:
+    """Import a file and remove it."""
+    Importer(target, progress=lambda outcome: progress(outcome.settled)).run(find([part]))
+    part.unlink()
 
 
 def naive_path(folder: Path, size: int) -> Path:

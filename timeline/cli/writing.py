@@ -138,12 +138,15 @@ def writing(path: Path, files: Sequence[File] = ()) -> Iterator[Target]:
     from timeline.chronicle import Timeline
     from timeline.importing import Local, expected
 
-    with Timeline.open(path, expecting=expected(files)) as timeline, closing(Local(timeline)) as target:
-        timeline.bulk(active=True)
-        try:
-            yield target
-        finally:
-            timeline.bulk(active=False)
+    with Timeline.open(path, expecting=expected(files)) as timeline:
+        with closing(Local(timeline)) as target:
+            timeline.bulk(active=True)
+            try:
+                yield target
+            finally:
+                timeline.bulk(active=False)
+        with progress("making the indexes of the views" if timeline.is_building else "closing", None):
+            timeline.close()
 
 
 def _try(path: Path, files: list[File], manner: Manner) -> Outcome:

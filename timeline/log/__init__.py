@@ -40,7 +40,7 @@ BODY: Final = "body"
 Span = tuple[int | None, int | None]
 
 
-class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What is hashed. `when` and `about` hold bounds of the event in seconds, null where unbounded.
 
     `parts` are (name, commitment in hexadecimal), `streams` (name, sequence from 1, position before or 0). A record
@@ -66,7 +66,7 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     when: Span | None = None
 
 
-class Draft(Struct, frozen=True, kw_only=True):
+class Draft(Struct, frozen=True, kw_only=True, gc=False):
     """A record before it has a place: everything but position, time, salts and stream sequences.
 
     The first of `streams` is the record's subject: the event, actor or source it is about.
@@ -85,7 +85,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     when: Span | None = None
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """One part as stored. `data` are the exact bytes committed to."""
 
     name: str
