@@ -1,5 +1,6 @@
 """Bearer tokens: secrets shown once, scopes that imply others, expiry and revocation."""
 
+import contextlib
 import sqlite3
 import stat
 import threading
@@ -138,6 +139,55 @@ def test_another_process_sees_a_revocation(tokens, clock):
     other.revoke(1)
     other.close()
     assert tokens.check(secret) is None
+
+
+def test_what_was_found_is_not_looked_up_again_while_nothing_changes(tokens, clock, monkeypatch):
+    """A second, or any change of the file, is the end of what is remembered; what was refused is not remembered."""
+    looked, find = [], tokens._find
+    monkeypatch.setattr(tokens, "_find", lambda digest: looked.append(digest) or find(digest))
+    secret = tokens.create("newsroom", ["read"])
+    tokens.check(secret)  # notes that it was used, which changes the file
+    del looked[:]
+    assert [tokens.check(secret).name for _ in range(5)] == ["newsroom"] * 5
+    assert len(looked) == 1
+    clock.now += 1
+    assert tokens.check(secret).name == "newsroom"
+    assert len(looked) == 2
+    tokens.create("another", ["read"])
+    assert tokens.check(secret).name == "newsroom"
+    assert len(looked) == 3
+    assert [tokens.check("tl_wrong") for _ in range(2)] == [None, None]
+    assert len(looked) == 5
+
+
+def test_what_was_found_while_the_file_changed_is_not_remembered(tokens, clock, monkeypatch):
+    """It may be of before the change, although the change was seen."""
+    secret = tokens.create("newsroom", ["read"])
+    tokens.check(secret)
+    clock.now += 1
+    other, find = Tokens(tokens.path, clock=clock), tokens._find
+
+    def meanwhile(digest):
+        found = find(digest)
+        other.revoke(1)
+        return found
+
+    monkeypatch.setattr(tokens, "_find", meanwhile)
+    assert tokens.check(secret).name == "newsroom"
+    monkeypatch.setattr(tokens, "_find", find)
+    assert tokens.check(secret) is None
+    other.close()
+
+
+def test_nothing_is_remembered_of_a_file_with_a_log_of_its_own(tokens, clock):
+    """Such a file does not count its changes where they are looked for; nobody of ours makes one."""
+    secret = tokens.create("newsroom", ["read"])
+    with contextlib.closing(sqlite3.connect(tokens.path)) as other:
+        assert other.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        assert tokens.check(secret).name == "newsroom"
+        other.execute("UPDATE token SET revoked = 'now'")
+        other.commit()
+        assert tokens.check(secret) is None
 
 
 def test_many_threads(tokens):

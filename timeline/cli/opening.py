@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from timeline.cli.output import advance, note, progress
 from timeline.errors import Busy, Conflict, NotFound
 
 if TYPE_CHECKING:
     from timeline.chronicle import ReadOnlyTimeline, Timeline
+
+LARGE: Final = 20_000
+"""Records from which on building views takes seconds."""
 
 
 def present(path: Path) -> Path:
@@ -44,12 +48,38 @@ def named(path: Path, origin: str | None) -> None:
 @contextmanager
 def readable(path: Path) -> Iterator[Timeline | ReadOnlyTimeline]:
     """Open a log for reading: with the right to write where it is free, so that the views are up to date."""
-    from timeline.chronicle import ReadOnlyTimeline, Timeline
+    from timeline.chronicle import Timeline
+    from timeline.connections import may_write
 
     timeline: Timeline | ReadOnlyTimeline
-    try:
-        timeline = Timeline.open(present(path))
-    except (Busy, PermissionError):
-        timeline = ReadOnlyTimeline.open(path)
+    if may_write(present(path)):
+        try:
+            timeline = Timeline.open(path)
+        except (Busy, PermissionError):
+            timeline = _read_only(path)
+    else:
+        timeline = _read_only(path)
     with timeline:
         yield timeline
+
+
+def _read_only(path: Path) -> ReadOnlyTimeline:
+    """Open a log that is written by others, or by nobody; say so where its views take a while to build."""
+    from timeline.chronicle import ReadOnlyTimeline
+    from timeline.log.reading import LogFile
+
+    with closing(LogFile(path)) as log:
+        size = log.size()
+    built = False
+
+    def told(position: int) -> None:
+        nonlocal built
+        built = True
+        advance(bar, position)
+
+    with progress("building views", size) as bar:
+        timeline = ReadOnlyTimeline.open(path, progress=told)
+    if built and size >= LARGE:
+        note(f"note: nothing can be kept beside {path.name}, so its views were built for this command alone: a copy in "
+             "a folder of your own is quicker")
+    return timeline

@@ -13,17 +13,22 @@ import msgspec
 
 from timeline import errors
 from timeline.api.proof_bodies import CheckpointBody, Consistency, Inclusion, Inclusions
-from timeline.errors import Busy, Fault, Malformed, NotFound, TimelineError
+from timeline.cli.output import note
+from timeline.errors import Busy, Fault, Malformed, NotFound, TimelineError, TooCostly
+from timeline.following.waiting import Waiting, in_words
 from timeline.log import Part, Record
 from timeline.query import MAX_LIMIT
 from timeline.records import AnyChange, canonical
 from timeline.writer import Appended
 
-BY_STATUS: Final = {
-    each.status: each
-    for each in (errors.TooCostly, errors.Busy, errors.VersionMismatch, errors.Conflict, errors.NotFound,
-                 errors.Forbidden, errors.Unauthorized, errors.Invalid, errors.Malformed)
-}
+KINDS: Final = (errors.TooCostly, errors.Busy, errors.VersionMismatch, errors.Conflict, errors.NotFound,
+                errors.Forbidden, errors.Unauthorized, errors.Invalid, errors.Malformed)
+BY_CODE: Final = {each.code: each for each in KINDS}
+"""By the end of a problem's type: two kinds may share a status."""
+
+BY_STATUS: Final = {**{each.status: each for each in KINDS}, **dict.fromkeys((408, 429, 502, 504), errors.Busy)}
+"""For answers that are no problem documents of ours, such as a proxy's; the last four are no fault of the content."""
+
 Pairs = list[tuple[str, str]]
 Body = TypeVar("Body")
 
@@ -74,6 +79,7 @@ class Remote:
         self._url = url.rstrip("/")
         self._client = httpx.Client(base_url=self._url, headers=headers, timeout=30.0, trust_env=False)
         self._pool = ThreadPoolExecutor(1)
+        self._waiting = Waiting(note)
 
     def __enter__(self) -> Self:
         """Use in a `with` block."""
@@ -81,18 +87,35 @@ class Remote:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        """Finish what is on its way and hang up."""
+        """Finish what is on its way and hang up; after a failure or Ctrl-C, what waits to be sent again is not."""
+        if kind is not None:
+            self._waiting.stop()
         self._pool.shutdown()
         self._client.close()
 
-    def _request(self, method: str, path: str, **options: Any) -> bytes:  # noqa: ANN401 - options of httpx
+    def _request(
+        self, method: str, path: str, *, repeatable: bool = False, **options: Any,  # noqa: ANN401 - options of httpx
+    ) -> bytes:
+        """Ask, and ask again when the server says when (429, 503), where asking twice is harmless.
+
+        That is GET, and what its sender calls `repeatable`. Nobody is helped by asking again what is too costly.
+        """
+        times = 0
+        while True:
+            response, times = self._sent(method, path, **options), times + 1
+            if response.is_success:
+                return response.content
+            error = _problem(response)
+            if isinstance(error, TooCostly) or not (repeatable or method == "GET"):
+                raise error
+            if not self._waiting.again(times, self._url, response.status_code, response.headers):
+                raise error
+
+    def _sent(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - options of httpx
         try:
-            response = self._client.request(method, path, **options)
+            return self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise Busy(f"cannot reach the server at {self._url}: {type(error).__name__}; is it running?") from None
-        if response.is_success:
-            return response.content
-        raise _problem(response)
 
     # ------------------------------------------------------------------ reading
 
@@ -218,12 +241,12 @@ class Remote:
 
     def submit(self, changes: Sequence[AnyChange]) -> Future[list[Appended]]:
         """Send changes that enter together or not at all."""
-        return self._pool.submit(self._send, b"\n".join(map(canonical, changes)))
+        keyed = all(change.key is not None for change in changes)  # then sending them twice records them once
+        return self._pool.submit(self._send, b"\n".join(map(canonical, changes)), repeatable=keyed)
 
-    def _send(self, content: bytes) -> list[Appended]:
-        answer = self._request(
-            "POST", "/v1/records", content=content, headers={"Content-Type": "application/x-ndjson"}
-        )
+    def _send(self, content: bytes, *, repeatable: bool) -> list[Appended]:
+        headers = {"Content-Type": "application/x-ndjson"}
+        answer = self._request("POST", "/v1/records", repeatable=repeatable, content=content, headers=headers)
         return [msgspec.convert(item, Appended) for item in msgspec.json.decode(answer)["items"]]
 
     def known(self, keys: Sequence[str]) -> set[str]:  # noqa: ARG002 - a server is not asked: it knows when it is told
@@ -253,8 +276,12 @@ def _problem(response: httpx.Response) -> TimelineError:
         document = msgspec.json.decode(response.content, type=dict[str, Any])
     except msgspec.MsgspecError:
         document = {}
-    kind = BY_STATUS.get(response.status_code)
+    code = str(document.get("type", "")).rpartition("/")[2]
+    kind = BY_CODE.get(code) or BY_STATUS.get(response.status_code)
     detail = str(document.get("detail") or f"the server answered {response.status_code} {response.reason_phrase}")
+    when = in_words(response.status_code, response.headers)
+    if when and "come again" not in detail:
+        detail += f"; {when}"
     faults = tuple(
         Fault(str(item.get("pointer", "")), str(item.get("detail", "")))
         for item in document.get("errors", []) if isinstance(item, dict)

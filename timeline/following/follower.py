@@ -16,6 +16,7 @@ from timeline.following.evidence import Evidence, Fork
 from timeline.following.memory import load, save
 from timeline.following.reading import Shown, read, read_key
 from timeline.following.source import Source
+from timeline.following.waiting import Waiting
 from timeline.merkle import ProofError, verify_consistency
 from timeline.tlog import Verifier
 
@@ -54,9 +55,11 @@ class Follower:
         self._vkey = vkey
         self._verifier = None if vkey is None else read_key(vkey)
 
-    def follow(self, url: str, transport: httpx.BaseTransport | None = None) -> Outcome:
-        """Ask the server at `url` for its checkpoint and check it; see `check`."""
-        with Source(url, transport) as source:
+    def follow(
+        self, url: str, transport: httpx.BaseTransport | None = None, waiting: Waiting | None = None
+    ) -> Outcome:
+        """Ask the server at `url` for its checkpoint and check it; see `check`. A busy server is waited for."""
+        with Source(url, transport, waiting) as source:
             return self.check(source.checkpoint(), source.consistency)
 
     def check(self, note: str | bytes, consistency: Consistency) -> Outcome:

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from timeline.errors import Busy, Conflict, Malformed
+from timeline.following.waiting import Waiting, in_words
 
 MAX_BYTES: Final = 128 * 1024
 """A checkpoint with many signatures, or 63 hashes, is far smaller."""
@@ -31,8 +32,10 @@ class _Proof(msgspec.Struct):
 class Source:
     """One server. Use it in a `with`."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        """Ask the server at `url`. `transport` replaces the network (tests use it)."""
+    def __init__(
+        self, url: str, transport: httpx.BaseTransport | None = None, waiting: Waiting | None = None
+    ) -> None:
+        """Ask the server at `url`, and wait where it asks to. `transport` replaces the network (tests use it)."""
         try:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
@@ -43,6 +46,7 @@ class Source:
             raise Malformed(f"url: expected only the address of the server, without ? or #, got {url!r}")
         self._url = url.rstrip("/")
         self._client = httpx.Client(timeout=SECONDS, trust_env=False, transport=transport)
+        self._waiting = waiting or Waiting()
 
     def __enter__(self) -> Self:
         """Use in a `with` block."""
@@ -82,12 +86,23 @@ class Source:
         return proof
 
     def _get(self, path: str) -> bytes:
+        """Ask, and again when the server says when: reading twice is harmless."""
+        times = 0
+        while True:
+            answer, times = self._asked(path), times + 1
+            if isinstance(answer, bytes):
+                return answer
+            if not self._waiting.again(times, self._url, answer.status_code, answer.headers):
+                raise self._refusal(path, answer)
+
+    def _asked(self, path: str) -> bytes | httpx.Response:
+        """Give what is answered; where it is a refusal, the response, its body unread."""
         started = time.monotonic()
         content = bytearray()
         try:
             with self._client.stream("GET", self._url + path) as response:
                 if response.status_code != httpx.codes.OK:
-                    raise self._refusal(path, response.status_code)
+                    return response
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > MAX_BYTES:
@@ -98,8 +113,9 @@ class Source:
             raise Busy(f"cannot reach {self._url}: {type(error).__name__}; is the server running?") from None
         return bytes(content)
 
-    def _refusal(self, path: str, status: int) -> Busy | Conflict:
+    def _refusal(self, path: str, response: httpx.Response) -> Busy | Conflict:
+        status = response.status_code
         sentence = f"{self._url}{path} answered {status}"
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
-            return Busy(f"{sentence}: try again later")
+            return Busy(f"{sentence}: {in_words(status, response.headers) or 'try again later'}")
         return Conflict(f"{sentence}: expected a Timeline server, and 200")
