@@ -97,7 +97,13 @@ def test_another_process_with_other_surroundings_gives_the_golden_digests(surrou
 
 
 OTHER_SQLITE = """
-import runpy, sys, pysqlite3
+import functools, runpy, sys, pysqlite3
+
+class Connection(pysqlite3.dbapi2.Connection):
+    def setlimit(self, *_):  # it has none, and these pages are far below ours
+        return 0
+
+pysqlite3.connect = pysqlite3.dbapi2.connect = functools.partial(pysqlite3.connect, factory=Connection)
 sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = pysqlite3, pysqlite3.dbapi2
 runpy.run_path(sys.argv[1], run_name="__main__")
 """

@@ -26,7 +26,8 @@ PROGRESS_STEPS: Final = 5_000
 """SQLite virtual-machine steps between two looks at the clock (some tens of microseconds)."""
 
 _NOTHING_BESIDE: Final = frozenset({14, 8 | 6 << 8, 8 | 5 << 8})
-"""SQLITE_CANTOPEN, SQLITE_READONLY_DIRECTORY, SQLITE_READONLY_CANTINIT (not every driver has names for them): what SQLite says of a WAL database where it may not make the files it needs (https://sqlite.org/wal.html#readonly)."""
+"""What SQLite says of a WAL database where it may not make the files it needs (https://sqlite.org/wal.html#readonly):
+SQLITE_CANTOPEN, SQLITE_READONLY_DIRECTORY and SQLITE_READONLY_CANTINIT, for which not every driver has names."""
 
 
 def open_writer(path: Path, *, synchronous: str) -> sqlite3.Connection:
