@@ -103,6 +103,7 @@ class Connection(pysqlite3.dbapi2.Connection):
     def setlimit(self, *_):  # it has none, and these pages are far below ours
         return 0
 
+pysqlite3.Connection, pysqlite3.SQLITE_LIMIT_LENGTH = Connection, 0
 pysqlite3.connect = pysqlite3.dbapi2.connect = functools.partial(pysqlite3.connect, factory=Connection)
 sys.modules["sqlite3"], sys.modules["sqlite3.dbapi2"] = pysqlite3, pysqlite3.dbapi2
 runpy.run_path(sys.argv[1], run_name="__main__")

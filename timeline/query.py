@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,6 +29,8 @@ DEFAULT_LIMIT: Final = 50
 MAX_TEXT: Final = 200
 MAX_REPEATS: Final = 50
 MAX_POSITION: Final = 2**53 - 1
+REMEMBERED: Final = 64
+"""Characters of a date up to which what it means is remembered."""
 
 Key = tuple[int, int, int, int]
 """Place of an event in a chronological page: earliest, latest, sequence, position of its first record."""
@@ -75,7 +78,8 @@ PARAMETERS: Final = (
     Parameter("tz", "IANA zone in which dates of the question are read", "Europe/Paris", default="UTC"),
     Parameter("lang", "Show title and summary in this language where there is a translation", "fr"),
     Parameter("order", "Chronological order, or the reverse", "desc", choices=("asc", "desc"), default="asc"),
-    Parameter("limit", f"Events in one page, 1..{MAX_LIMIT}", "50", default=str(DEFAULT_LIMIT), number=True),
+    Parameter("limit", f"Most in one page, 1..{MAX_LIMIT}; one of 32 MB ends there", "50",
+              default=str(DEFAULT_LIMIT), number=True),
     Parameter("cursor", "Opaque place to go on from, as given in `next`; it pins the position of the first page"),
     Parameter("retracted", "Whether retracted events are shown too, with their tombstones", "include",
               choices=("exclude", "include"), default="exclude"),
@@ -83,6 +87,7 @@ PARAMETERS: Final = (
               choices=("exclude", "include")),
 )
 BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
+_ALL: Final = frozenset(BY_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +135,8 @@ class Query:
 
     def normal(self) -> dict[str, Any]:
         """Everything that decides which events are meant and how they are shown, defaults left out, sets sorted."""
-        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value
-                for name, (value, default) in values.items() if value != default}
+        values = {name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def key(self) -> bytes:
         """Canonical bytes of the normal form: a cache key."""
@@ -144,6 +148,7 @@ class Query:
         return sha256(canonical(same)).hexdigest()[:12]
 
 
+_DEFAULTS: Final = tuple((field.name, field.default) for field in fields(Query))
 _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _PAGING: Final = frozenset({"after", "at", "as_of", "limit", "lang"})
 
@@ -155,7 +160,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], *, known: Iterable[str] = BY_N
         Malformed: with one fault for each unknown, repeated or unreadable parameter.
 
     """
-    reader = _Reader(pairs, frozenset(known))
+    reader = _Reader(pairs, _ALL if known is BY_NAME else frozenset(known))
     query = reader.read()
     if reader.faults:
         first = reader.faults[0]
@@ -187,14 +192,15 @@ class _Reader:
         given = self.values.get(name)
         return given[0] if given else None
 
-    def choice(self, name: str, default: str) -> str:
-        value = self.one(name)
-        if value is not None and value not in BY_NAME[name].choices:
+    def choice(self, name: str) -> str:
+        """Read one of the choices of a parameter; nothing stands for the default."""
+        value = self.values[name][0]
+        if value not in BY_NAME[name].choices:
             self.fault(name, f"expected {_either(BY_NAME[name].choices)}, got {_shown(value)}")
-        return value or default
+        return value or BY_NAME[name].default
 
     def several(self, name: str) -> tuple[str, ...]:
-        given = self.values.get(name, [])
+        given = self.values[name]
         for value in given:
             if choices := BY_NAME[name].choices:
                 if value not in choices:
@@ -205,26 +211,26 @@ class _Reader:
         return tuple(sorted(set(given)))
 
     def number(self, name: str, lowest: int, highest: int) -> int | None:
-        value = self.one(name)
-        if value is None:
-            return None
+        value = self.values[name][0]
         if not (value.isascii() and value.isdigit() and len(value) <= 20 and lowest <= int(value) <= highest):
             self.fault(name, f"expected a whole number {lowest}..{highest}, got {_shown(value)}")
             return None
         return int(value)
 
-    def bounds(self, name: str, tz: str) -> tuple[int | None, int | None]:
+    def bounds(self, name: str, tz: str | None) -> tuple[int | None, int | None]:
         value = self.one(name)
         if value is None:
             return None, None
         try:
-            return parse_range(value, tz)
+            return (_bounds if len(value) <= REMEMBERED else parse_range)(value, tz)
         except EdtfError as error:
             self.fault(name, str(error))
             return None, None
 
-    def time(self, name: str, tz: str) -> int | None:
+    def time(self, name: str, tz: str | None) -> int | None:
         """Read one time: the end of what is given."""
+        if name not in self.values:
+            return None
         count = len(self.faults)
         end = self.bounds(name, tz)[1]
         if end is None and self.one(name) is not None and len(self.faults) == count:
@@ -237,30 +243,27 @@ class _Reader:
         reported_by, as_of = self.time("reported_by", tz), self.time("as_of", tz)
         if self.one("at") and self.one("as_of"):
             self.fault("as_of", "give either at (a position) or as_of (a time), not both")
-        query = Query(
-            lower=lower, upper=upper, match=self.choice("match", "may"), on=self.choice("on", "when"),
-            actors=self.several("actor"), roles=self.several("role"),
-            members=self.choice("members", "false") == "true",
-            kinds=self.several("kind"), statuses=self.several("status"), topics=self.several("topic"),
-            places=self.several("place"), sources=self.several("source"), related=self.several("related"),
-            text=self.text(), reported_by=reported_by, at=self.number("at", 0, MAX_POSITION),
-            as_of=None if as_of is None else _as_of(as_of), lang=self.lang(),
-            order=self.choice("order", "asc"), limit=self.number("limit", 1, MAX_LIMIT) or DEFAULT_LIMIT,
-            retracted=self.choice("retracted", "exclude") == "include",
-            undated=self.choice("undated", "exclude" if (lower, upper) != (None, None) else "include") == "include",
-        )
+        found: dict[str, Any] = {"undated": lower is None and upper is None}
+        for name, (field, read) in _READ.items():
+            if name in self.values:
+                found[field] = read(self, name)
+        query = Query(lower=lower, upper=upper, reported_by=reported_by,
+                      as_of=None if as_of is None else _as_of(as_of), **found)
         return self.resume(query)
 
-    def zone(self) -> str:
-        tz = self.one("tz") or "UTC"
+    def zone(self) -> str | None:
+        """Give the zone of the question; None for UTC, where nobody said."""
+        tz = self.one("tz")
+        if not tz:
+            return None
         try:
             ZoneInfo(tz)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             self.fault("tz", f"expected an IANA time zone such as Europe/Paris, got {_shown(tz)}")
-            return "UTC"
+            return None
         return tz
 
-    def range(self, tz: str) -> tuple[int | None, int | None]:
+    def range(self, tz: str | None) -> tuple[int | None, int | None]:
         if self.one("datetime") is not None:
             for name in ("from", "to"):
                 if self.one(name) is not None:
@@ -271,20 +274,18 @@ class _Reader:
             self.fault("to", "ends before from begins: exchange them")
         return lower, upper
 
-    def text(self) -> str | None:
-        value = self.one("q")
-        if value is None:
-            return None
+    def text(self, name: str) -> str | None:
+        value = self.values[name][0]
         if len(value) > MAX_TEXT:
-            self.fault("q", f"at most {MAX_TEXT} characters")
+            self.fault(name, f"at most {MAX_TEXT} characters")
         if _UNPRINTABLE.search(value):
-            self.fault("q", "control characters and lone surrogates are no words: leave them out")
+            self.fault(name, "control characters and lone surrogates are no words: leave them out")
         return unicodedata.normalize("NFC", " ".join(value.split()))[:MAX_TEXT] or None
 
-    def lang(self) -> str | None:
-        value = self.one("lang")
-        if value is not None and not (value.isascii() and value.replace("-", "").isalnum() and len(value) <= 35):
-            self.fault("lang", f"expected a language tag such as fr, got {_shown(value)}")
+    def lang(self, name: str) -> str:
+        value = self.values[name][0]
+        if not (value.isascii() and value.replace("-", "").isalnum() and len(value) <= 35):
+            self.fault(name, f"expected a language tag such as fr, got {_shown(value)}")
         return value
 
     def resume(self, query: Query) -> Query:
@@ -296,6 +297,31 @@ class _Reader:
         except Malformed as error:
             self.fault("cursor", error.detail)
             return query
+
+
+_READ: Final[dict[str, tuple[str, Callable[[_Reader, str], Any]]]] = {
+    "match": ("match", _Reader.choice),
+    "on": ("on", _Reader.choice),
+    "actor": ("actors", _Reader.several),
+    "role": ("roles", _Reader.several),
+    "members": ("members", lambda reader, name: reader.choice(name) == "true"),
+    "kind": ("kinds", _Reader.several),
+    "status": ("statuses", _Reader.several),
+    "topic": ("topics", _Reader.several),
+    "place": ("places", _Reader.several),
+    "source": ("sources", _Reader.several),
+    "related": ("related", _Reader.several),
+    "q": ("text", _Reader.text),
+    "at": ("at", lambda reader, name: reader.number(name, 0, MAX_POSITION)),
+    "lang": ("lang", _Reader.lang),
+    "order": ("order", _Reader.choice),
+    "limit": ("limit", lambda reader, name: reader.number(name, 1, MAX_LIMIT) or DEFAULT_LIMIT),
+    "retracted": ("retracted", lambda reader, name: reader.choice(name) == "include"),
+    "undated": ("undated", lambda reader, name: reader.choice(name) == "include"),
+}
+"""How parameters are read into what field of a question, in the order in which faults are told; dates come before."""
+
+_bounds: Final = lru_cache(4_096)(parse_range)
 
 
 def make_cursor(query: Query, position: int, last: Key) -> str:

@@ -16,10 +16,10 @@ from timeline.changes import Changes, feed
 from timeline.connections import Readers, time_budget
 from timeline.edtf import iso
 from timeline.errors import NotFound
-from timeline.query import Query, make_cursor, parse_query, pinned
+from timeline.query import Key, Query, make_cursor, parse_query, pinned
 from timeline.records import difference
 from timeline.views.projector import EXTRAS
-from timeline.views.reader import Heads, Reader
+from timeline.views.reader import PAGE_BYTES, Heads, Reader
 
 BUDGET: Final = 2.0
 """Seconds one question may take."""
@@ -209,18 +209,43 @@ class Reading:
         """
         query = query or Query(at=at)
         last: dict[str, str] = {}
-        entries = []
-        for event in self.each(replace(query, topics=(topic,))):
-            for stance in event.get("stances", []):
-                if stance["topic"] != topic:
-                    continue
-                entry = _stance_entry(event, stance)
-                before = last.get(stance["actor"])
-                if before is not None and before != stance["position"]:
-                    entry["changed_from"] = before
-                last[stance["actor"]] = stance["position"]
-                entries.append(entry)
-        return entries
+        return [entry for event in self.each(replace(query, topics=(topic,))) for entry in _stances(event, topic, last)]
+
+    def stances(self, topic: str, query: Query) -> tuple[list[dict[str, Any]], Key | None]:
+        """Give a page of `positions`: the entries of `query.limit` events, and the place to go on from, if any.
+
+        What an event says stays together. The page ends sooner where it would be too large (`PAGE_BYTES`). Changes of
+        stance are marked as in the whole list.
+        """
+        position, _ = self.resolve(query)
+        query = replace(pinned(query, position), topics=(topic,))
+        page = self.reader().page(query, position)
+        events = [msgspec.json.decode(body) for body in page.bodies]
+        actors = {stance["actor"] for event in events for stance in _on(event, topic)}
+        last = self._stood(topic, query, actors)
+        entries: list[dict[str, Any]] = []
+        size = 0
+        for count, event in enumerate(events):
+            found = _stances(event, topic, last)
+            size += len(msgspec.json.encode(found))
+            if entries and size > PAGE_BYTES:
+                return entries, self.reader().page(replace(query, limit=count), position).last
+            entries += found
+        return entries, page.last
+
+    def _stood(self, topic: str, query: Query, actors: set[str]) -> dict[str, str]:
+        """Give where actors stood at the place a page begins after: read backwards until all of them are found."""
+        found: dict[str, str] = {}
+        if query.after is None or not actors:
+            return found
+        earliest, latest, sequence, first = query.after
+        for body in self.bodies(replace(query, order="desc", after=(earliest, latest, sequence, first + 1))):
+            for stance in reversed(_on(msgspec.json.decode(body), topic)):
+                if stance["actor"] in actors:
+                    found.setdefault(stance["actor"], stance["position"])
+            if len(found) == len(actors):
+                break
+        return found
 
     def density(self, query: Query, buckets: int = BUCKETS) -> dict[str, Any]:
         """Count events by bucket of time, for overview bands: at most 240 buckets over the range or all there is."""
@@ -254,6 +279,24 @@ def _pairs(parameters: Mapping[str, str | int | Sequence[str]]) -> list[tuple[st
             text = str(item).lower() if isinstance(item, bool) else str(item)
             pairs.append((name.removesuffix("_"), text))
     return pairs
+
+
+def _on(event: Mapping[str, Any], topic: str) -> list[dict[str, Any]]:
+    """Give the stances of an event on a topic, in order."""
+    return [stance for stance in event.get("stances", []) if stance["topic"] == topic]
+
+
+def _stances(event: Mapping[str, Any], topic: str, last: dict[str, str]) -> list[dict[str, Any]]:
+    """Give the entries of one event; `last` has where each actor stood before, and is brought up to date."""
+    entries = []
+    for stance in _on(event, topic):
+        entry = _stance_entry(event, stance)
+        before = last.get(stance["actor"])
+        if before is not None and before != stance["position"]:
+            entry["changed_from"] = before
+        last[stance["actor"]] = stance["position"]
+        entries.append(entry)
+    return entries
 
 
 def _stance_entry(event: Mapping[str, Any], stance: Mapping[str, Any]) -> dict[str, Any]:

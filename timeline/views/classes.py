@@ -96,3 +96,14 @@ def _inside(class_: int, lower: int | None, upper: int | None, low: str, high: s
     if upper is not None:
         conditions += [f"x.earliest <= {high}", f"x.latest <= {high}"]
     return " AND ".join(conditions) or "1"
+
+
+def shape(lower: int | None, upper: int | None, *, wholly: bool) -> Bounds:
+    """Give the simplest range that meets the same classes: with `named`, its windows are those of the range itself.
+
+    >>> shape(1_754_000_000, 1_754_086_399, wholly=False), shape(1_754_000_000, 1_754_086_399, wholly=True)
+    ((0, 0), (0, 131071))
+    """
+    if lower is None or upper is None or not wholly:
+        return None if lower is None else 0, None if upper is None else 0
+    return 0, (1 << (upper - lower).bit_length()) - 1 if upper >= lower else -1

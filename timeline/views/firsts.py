@@ -121,9 +121,9 @@ def _started(path: Path, count: int) -> list[subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", f"from {__name__} import main; main()", str(path.absolute())]
     children: list[subprocess.Popen[bytes]] = []
     with suppress(OSError):
-        for _ in range(count):
-            children.append(subprocess.Popen(  # noqa: S603 - ourselves
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment))
+        while len(children) < count:
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)  # noqa: S603
+            children.append(child)
     return children
 
 

@@ -12,6 +12,7 @@ position) and sorted; see `EARLY`. Full-text matches are taken by number too.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from timeline import fold
@@ -24,6 +25,10 @@ EARLY: Final = 50
 
 ARMS: Final = 400
 """SQLite takes 500 terms in one compound SELECT."""
+
+SHAPES: Final = 256
+"""Shapes of questions whose SQL is remembered. Values are bound, so text and prepared statement are those of a shape;
+making the text took as long as finding a page."""
 
 _ORDER: Final = ("earliest", "latest", "sequence", "first")
 
@@ -43,8 +48,8 @@ class Lookup(Protocol):
     def classes(self, *, about: bool) -> list[int]:
         """Duration classes in use."""
 
-    def newest(self, position: int) -> tuple[int, int]:
-        """Number of the newest event version at a position, and of all."""
+    def early(self, position: int, share: int) -> int | None:
+        """Number of the newest event version at a position, if it is below one in `share` of all; else None."""
 
 
 class Plan:
@@ -72,15 +77,39 @@ class Plan:
 
     def order(self, prefix: str = "") -> str:
         """Give the ORDER BY terms of the question."""
-        direction = " DESC" if self._query.order == "desc" else ""
-        return ", ".join(f"{prefix}{name}{direction}" for name in _ORDER)
+        return _order(self._query.order, prefix)
+
+    def page(self) -> str:
+        """Give SQL for one row: bodies of a page and one event more, a line each, and their numbers, both in order.
+
+        One row is one step of SQLite, and one wait for the interpreter's lock. The subselect has an order and a limit
+        and is the outer loop of the join; SQLite keeps such an order for `group_concat`. Bodies are JSON, and so have
+        no line breaks of their own.
+        """
+        return _page("group_concat(e.body, '\n'), group_concat(x.n)", self.rows, self.order(), self._query.limit + 1)
+
+    def listed(self) -> str:
+        """Give SQL for the rows of a page and of one event more: number, earliest, latest, sequence, first.
+
+        Without bodies: SQLite sorts these rows once more, and would hold all it sorts.
+        """
+        columns = ", ".join(f"x.{name}" for name in ("n", *_ORDER))
+        listed = _page(columns, self.rows, self.order(), self._query.limit + 1)
+        return f"{listed} ORDER BY {self.order('x.')}"
+
+    def place(self) -> str:
+        """Give SQL for the place at which the event of number ``:n`` is sorted; `values` has the rest."""
+        if not self._about:
+            return f"SELECT {', '.join(_ORDER)} FROM event WHERE n = :n"
+        self.values["about"] = self._about[0]
+        return f"SELECT {', '.join(_ORDER)} FROM lane WHERE n = :n AND facet = :about"
 
     def _rows(self) -> str:
         if self._query.text is not None:
             return self._numbered("x.n IN (SELECT rowid FROM words WHERE words MATCH :text)")
         if self._query.at is not None:
-            newest, last = self._lookup.newest(self._position)
-            if newest * EARLY < last:
+            newest = self._lookup.early(self._position, EARLY)
+            if newest is not None:
                 return self._numbered(f"x.n <= {newest:d}")
         driving = self._about or (self._groups[-1] if self._groups else [])
         probes = self._groups if self._about else self._groups[:-1]
@@ -89,18 +118,12 @@ class Plan:
             return self._numbered("1")
         conditions = self._conditions(probes)
         if not driving:
-            return " UNION ALL ".join(self._arm("event", f"{window} AND {conditions}") for window in windows)
-        arms = [
-            self._arm("lane", f"x.facet = {mark} AND {window} AND {conditions}")
-            for mark in map(self._mark, driving) for window in windows
-        ]
-        return (" UNION " if len(driving) > 1 else " UNION ALL ").join(arms)
+            return _merged("event", (), windows, conditions)
+        return _merged("lane", tuple(map(self._mark, driving)), windows, conditions)
 
-    def _arm(self, table: str, conditions: str) -> str:
-        """One sorted scan. What only the event row knows (kind, status) is looked up for the rows that got so far."""
-        columns = ", ".join(f"x.{name} AS {name}" for name in (*_ORDER, "n"))
-        join = "CROSS JOIN event e ON e.n = x.n " if "e." in conditions else ""
-        return f"SELECT {columns} FROM {table} x INDEXED BY {table}_order {join}WHERE {conditions}"
+    @staticmethod
+    def _arm(table: str, conditions: str) -> str:
+        return _scan(table, conditions)
 
     def _numbered(self, choice: str) -> str:
         """Rows chosen by number rather than in order; the ORDER BY outside sorts them."""
@@ -115,18 +138,11 @@ class Plan:
         conditions = f"{choice} AND {facet} AND ({windows}) AND {self._conditions(self._groups)}"
         return f"SELECT {columns} FROM {table} x CROSS JOIN event e ON e.n = x.n WHERE {conditions}"
 
-    def _windows(self) -> list[str]:
+    def _windows(self) -> tuple[str, ...]:
         """Give a condition for each duration class that can hold rows of the range."""
         query = self._query
-        found = []
-        for class_ in self._classes:
-            wholly = query.match == "must" and query.ranged
-            window = "1" if class_ == classes.UNDATED else classes.window(
-                class_, query.lower, query.upper, wholly=wholly, named=True
-            )
-            if window is not None:
-                found.append(f"x.class = {class_:d} AND {window}")
-        return found
+        wholly = query.match == "must" and query.ranged
+        return _windows(tuple(self._classes), classes.shape(query.lower, query.upper, wholly=wholly), wholly=wholly)
 
     def _conditions(self, probes: list[list[int]]) -> str:
         query = self._query
@@ -181,6 +197,46 @@ class Plan:
             f"AND (y.hidden > 0 OR ({_told('y.n')}))"
         )
         return f"{_told('e.n')} AND NOT EXISTS ({later})"
+
+
+@lru_cache(SHAPES)
+def _windows(
+    found: tuple[int, ...], shape: tuple[int | None, int | None], *, wholly: bool
+) -> tuple[str, ...]:
+    """Give a condition for each of some duration classes that can hold rows of a range of this shape."""
+    each = [
+        (class_, "1" if class_ == classes.UNDATED else classes.window(class_, *shape, wholly=wholly, named=True))
+        for class_ in found
+    ]
+    return tuple(f"x.class = {class_:d} AND {window}" for class_, window in each if window is not None)
+
+
+@lru_cache(SHAPES)
+def _merged(table: str, facets: tuple[str, ...], windows: tuple[str, ...], conditions: str) -> str:
+    """Merge one sorted scan for each facet and window; what stands under several facets is found once."""
+    if not facets:
+        return " UNION ALL ".join(_scan(table, f"{window} AND {conditions}") for window in windows)
+    arms = [_scan(table, f"x.facet = {mark} AND {window} AND {conditions}") for mark in facets for window in windows]
+    return (" UNION " if len(facets) > 1 else " UNION ALL ").join(arms)
+
+
+def _scan(table: str, conditions: str) -> str:
+    """One sorted scan. What only the event row knows (kind, status) is looked up for the rows that got so far."""
+    columns = ", ".join(f"x.{name} AS {name}" for name in (*_ORDER, "n"))
+    join = "CROSS JOIN event e ON e.n = x.n " if "e." in conditions else ""
+    return f"SELECT {columns} FROM {table} x INDEXED BY {table}_order {join}WHERE {conditions}"
+
+
+@lru_cache(SHAPES)
+def _page(columns: str, rows: str, order: str, limit: int) -> str:
+    """Give columns of the first rows and of their events."""
+    return f"SELECT {columns} FROM ({rows} ORDER BY {order} LIMIT {limit:d}) x CROSS JOIN event e ON e.n = x.n"
+
+
+@lru_cache(SHAPES)
+def _order(order: str, prefix: str) -> str:
+    direction = " DESC" if order == "desc" else ""
+    return ", ".join(f"{prefix}{name}{direction}" for name in _ORDER)
 
 
 def _told(n: str) -> str:

@@ -18,16 +18,25 @@ from timeline.views.plan import Plan
 from timeline.views.projector import folded
 
 MAX_MEMBERS: Final = 2_000
+PAGE_BYTES: Final = 32 * 2**20
+"""Bytes at which a page of events, actors or sources ends, whatever its limit: what a server holds for one answer is
+bounded, however long they are. One is always in it."""
+
 _MICROSECOND: Final = timedelta(microseconds=1)
 _THINGS: Final = "SELECT since FROM thing WHERE type = '{}' AND since BETWEEN :first AND :last"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of events: encoded bodies in order, and the place to go on from if there is more."""
+    """One page of events: encoded bodies in order, a line each, and the place to go on from if there is more."""
 
-    bodies: list[str]
+    text: str
     last: Key | None
+
+    @property
+    def bodies(self) -> list[str]:
+        """Give the bodies one by one."""
+        return self.text.split("\n") if self.text else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +174,41 @@ class Reader:
         """Give one chronological page of the events a question means, as the log stood at `position`."""
         plan = Plan(self, query, position)
         if plan.empty:
-            return Page([], None)
-        order = plan.order()
-        sql = (
-            f"SELECT e.body, x.earliest, x.latest, x.sequence, x.first FROM ({plan.rows} ORDER BY {order} "
-            f"LIMIT {query.limit + 1:d}) x CROSS JOIN event e ON e.n = x.n ORDER BY {plan.order('x.')}"
-        )
-        rows = self._execute(sql, plan.values).fetchall()
-        more = len(rows) > query.limit
-        rows = rows[: query.limit]
-        return Page([row[0] for row in rows], tuple(rows[-1][1:]) if more else None)
+            return Page("", None)
+        usual = self.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, PAGE_BYTES)
+        try:
+            return self._spliced(plan, query)
+        except sqlite3.DataError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_TOOBIG:
+                raise
+        finally:
+            self.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, usual)
+        return self._cut(plan, query)
+
+    def _spliced(self, plan: Plan, query: Query) -> Page:
+        """Have the bodies of a page put together where they are."""
+        text, numbers = self._execute(plan.page(), plan.values).fetchone()
+        if text is None:
+            return Page("", None)
+        if numbers.count(",") < query.limit:
+            return Page(text, None)
+        last = int(numbers.rsplit(",", 2)[-2])
+        place = self._execute(plan.place(), {**plan.values, "n": last}).fetchone()
+        return Page(text[: text.rindex("\n")], place)
+
+    def _cut(self, plan: Plan, query: Query) -> Page:
+        """Put together what fits into a page, and one event at least; the next page goes on after it."""
+        places = self._execute(plan.listed(), plan.values).fetchall()
+        bodies: list[str] = []
+        size = 0
+        for number, *_ in places[: query.limit]:
+            body = self._execute("SELECT body FROM event WHERE n = ?", (number,)).fetchone()[0]
+            size += len(body.encode()) + 1
+            if bodies and size > PAGE_BYTES:
+                break
+            bodies.append(body)
+        last = places[len(bodies) - 1][1:] if len(bodies) < len(places) else None
+        return Page("\n".join(bodies), last)
 
     def count(self, query: Query, position: int) -> int:
         """Count the events a question means."""
@@ -319,17 +353,33 @@ class Reader:
 
     def classes(self, *, about: bool) -> list[int]:
         """Give the duration classes in use."""
-        return [row[0] for row in self._execute("SELECT class FROM class WHERE about = ?", (int(about),))]
+        found = self._execute("SELECT group_concat(class) FROM class WHERE about = ?", (int(about),)).fetchone()[0]
+        return [int(class_) for class_ in found.split(",")] if found else []  # in one row: see `Plan.page`
 
     def newest(self, position: int) -> tuple[int, int]:
         """Give the number of the newest event version at a position, and of all."""
-        last = self._execute("SELECT coalesce(max(n), 0) FROM event").fetchone()[0]
-        low, high = 0, last
+        last = self._last()
+        return self._newest(position, last), last
+
+    def early(self, position: int, share: int) -> int | None:
+        """Give the number of the newest event version at a position, if it is below one in `share` of all."""
+        last = self._last()
+        high = -(-last // share)  # the lowest number that is not
+        return None if not last or self._since(high) <= position else self._newest(position, high - 1)
+
+    def _last(self) -> int:
+        return int(self._execute("SELECT coalesce(max(n), 0) FROM event").fetchone()[0])
+
+    def _since(self, number: int) -> int:
+        return int(self._execute("SELECT since FROM event WHERE n = ?", (number,)).fetchone()[0])
+
+    def _newest(self, position: int, high: int) -> int:
+        """Find by halving, as versions are numbered in order of position."""
+        low = 0
         while low < high:
             middle = (low + high + 1) // 2
-            since = self._execute("SELECT since FROM event WHERE n = ?", (middle,)).fetchone()[0]
-            low, high = (middle, high) if since <= position else (low, middle - 1)
-        return low, last
+            low, high = (middle, high) if self._since(middle) <= position else (low, middle - 1)
+        return low
 
 
 def _lane_ends(groups: int) -> list[str]:
