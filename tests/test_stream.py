@@ -58,10 +58,21 @@ def parse(text):
     return messages, last, retry
 
 
-class Source:
-    """One connection to the application, without a server in between; `take` may stop reading."""
+class Taken:
+    """What the server beneath gives for bytes that it has taken: there is nothing to wait for."""
 
-    def __init__(self, app, url="", *, last=None, method="GET", headers=(), takes=True):
+    def __await__(self):
+        return iter(())
+
+
+class Source:
+    """One connection to the application, without a server in between; `takes` may stop reading.
+
+    `native`: the server takes bytes when it is handed them and gives futures for messages, as that of `timeline serve`;
+    otherwise both are coroutines.
+    """
+
+    def __init__(self, app, url="", *, last=None, method="GET", headers=(), takes=True, native=False):
         self.text, self.status, self.headers, self.ended = "", None, {}, False
         self._grown, self._gone, self._takes = asyncio.Event(), asyncio.Event(), takes
         given_ = [(b"host", b"testserver"), *headers]
@@ -72,8 +83,18 @@ class Source:
             "headers": given_, "client": ("test", 1), "server": ("testserver", 80), "state": {}, "extensions": {},
         }
         self._asked = False
-        self.task = asyncio.create_task(app(scope, self._receive, self._send))
+        ways = (self._receive_natively, self._send_natively) if native else (self._receive, self._send)
+        self.task = asyncio.create_task(app(scope, *ways))
         self.task.add_done_callback(lambda _: self._grown.set())
+
+    def _receive_natively(self):
+        return asyncio.ensure_future(self._receive())
+
+    def _send_natively(self, message):
+        if message["type"] != "http.response.start" and not self._takes and self.text:
+            return asyncio.get_running_loop().create_future()
+        self._take(message)
+        return Taken()
 
     async def _receive(self):
         if not self._asked:
@@ -83,12 +104,15 @@ class Source:
         return {"type": "http.disconnect"}
 
     async def _send(self, message):
+        if message["type"] != "http.response.start" and not self._takes and self.text:
+            await asyncio.Event().wait()
+        self._take(message)
+
+    def _take(self, message):
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
         else:
-            if not self._takes and self.text:
-                await asyncio.Event().wait()
             self.text += message["body"].decode()
             self.ended = self.ended or not message["more_body"]
         self._grown.set()
@@ -145,7 +169,8 @@ class Site:
         self.sources = []
 
     def open(self, *given_, **options):
-        source = Source(self.app, *given_, **options)
+        """Open a stream; every second one as under a server that gives coroutines."""
+        source = Source(self.app, *given_, **{"native": len(self.sources) % 2 == 0, **options})
         self.sources.append(source)
         return source
 
@@ -708,6 +733,128 @@ def test_many_are_woken_a_few_at_a_time_and_none_is_left_out(timeline, monkeypat
             for source in sources:
                 await source.at(20)
                 assert [message["data"]["event"] for message in source.messages] == [f"e{n}" for n in range(20)]
+
+    run(scene())
+
+
+def test_those_who_rest_are_handed_the_same_bytes_without_a_turn_of_their_tasks(timeline, monkeypatch):
+    async def scene():
+        async with Site(timeline) as site:
+            sources = [await site.open(native=True).begun() for _ in range(10)]
+            other = await site.open("topic=rare", native=True).begun()
+            turns, handed, wake, hand = [], [], hubs.Listener.wake, hubs.Audience._hand
+            monkeypatch.setattr(hubs.Listener, "wake", lambda listener: turns.append(listener) or wake(listener))
+            monkeypatch.setattr(hubs.Audience, "_hand", lambda audience, some, content, behind: (
+                handed.append(content), hand(audience, some, content, behind)))
+            for number in range(3):
+                await record(timeline, id=f"e{number}", title="t")
+                for source in sources:
+                    await source.at(number + 1)
+            assert turns == []
+            assert [content.count(b"event: added") for content in handed] == [1, 1, 1]
+            assert {source.text for source in sources} == {sources[0].text}
+            await record(timeline, id="rare", title="t", topics=["rare"])
+            assert [message["id"] for message in (await other.at(4)).messages] == ["4"]
+            assert sum(len(audience) for audience in site.hub._audiences.values()) == 11
+        assert not site.hub._audiences
+
+    run(scene())
+
+
+def test_who_comes_while_others_are_told_joins_them_and_misses_nothing(timeline, monkeypatch):
+    monkeypatch.setattr(hubs, "AT_ONCE", 1)
+
+    async def scene():
+        async with Site(timeline) as site:
+            sources = [await site.open(native=True).begun() for _ in range(10)]
+            for number in range(15):
+                await record(timeline, id=f"e{number}", title="t")
+                sources.append(site.open(native=True))  # the others are being told, one in each turn
+                await asyncio.sleep(0)
+            for source in sources:
+                await source.at(15)
+                told_ = [int(message["id"]) for message in source.messages]
+                assert told_ == list(range(16 - len(told_), 16))
+            assert [len(audience) for audience in site.hub._audiences.values()] == [25]
+
+    run(scene())
+
+
+def test_a_client_whose_server_has_to_be_waited_for_goes_on_alone(timeline):
+    async def scene():
+        async with Site(timeline) as site:
+            stuck, quick = [await site.open(native=True).begun() for _ in range(2)]
+            stuck._takes = False
+            for number in range(5):
+                await record(timeline, id=f"e{number}", title="t")
+                await quick.at(number + 1)
+            assert stuck.messages == []
+            assert [len(audience) for audience in site.hub._audiences.values()] == [1]
+            stuck.task.cancel()
+            await asyncio.wait([stuck.task])
+            site.sources.remove(stuck)
+            assert len(site.hub) == 1
+
+    run(scene())
+
+
+def test_a_failure_in_telling_all_is_met_by_each_alone(timeline, monkeypatch):
+    async def scene():
+        async with Site(timeline) as site:
+            sources = [await site.open(native=True).begun() for _ in range(4)]
+            once, after = [], site.streams._replay.after
+
+            async def fails(*given_):
+                if not once:
+                    once.append(given_)
+                    raise OSError("a disk had a moment")
+                return await after(*given_)
+
+            monkeypatch.setattr(site.streams._replay, "after", fails)
+            for number in range(3):
+                await record(timeline, id=f"e{number}", title="t")
+            for source in sources:
+                assert [message["id"] for message in (await source.at(3)).messages] == ["1", "2", "3"]
+            assert once
+
+    run(scene())
+
+
+def test_a_connection_that_fails_in_the_midst_of_telling_takes_nobody_with_it(timeline):
+    async def scene():
+        async with Site(timeline) as site:
+            first, broken, last = [await site.open(native=True).begun() for _ in range(3)]
+
+            def fails(_):
+                raise RuntimeError("the connection is no more")
+
+            broken._take = fails
+            for number in range(3):
+                await record(timeline, id=f"e{number}", title="t")
+            for source in (first, last):
+                assert [message["id"] for message in (await source.at(3)).messages] == ["1", "2", "3"]
+            with pytest.raises(RuntimeError, match="no more"):
+                await broken.task
+            site.sources.remove(broken)
+            assert len(site.hub) == 2
+            last.task.cancel()
+            await asyncio.wait([last.task])
+            site.sources.remove(last)
+            assert [len(audience) for audience in site.hub._audiences.values()] == [1]
+
+    run(scene())
+
+
+def test_silence_is_broken_for_all_who_rest_together(timeline):
+    async def scene():
+        async with Site(timeline, ping=0.05) as site:
+            sources = [await site.open(native=True).begun() for _ in range(5)]
+            for source in sources:
+                await source.until(lambda source: source.text.count(": ping\nid: 0\n") >= 3)
+            await record(timeline, id="call", title="A call")
+            for source in sources:
+                await source.until(lambda source: source.text.count(": ping\nid: 1\n") >= 2)
+                assert len(source.messages) == 1
 
     run(scene())
 

@@ -126,6 +126,7 @@ def careless():
 def hasty():
     """Answer a write with whatever stands there by now."""
     body = Timeline.body
+    Timeline.states = lambda *_: {}
     Timeline.body = lambda timeline, type_, id_, _=None: body(timeline, type_, id_)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import gzip
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from urllib.parse import urlencode
@@ -25,11 +25,11 @@ from timeline.api.negotiation import accepts_gzip, matches
 from timeline.api.ready import may_be_kept
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
-from timeline.formats import Format, NameOf, Sheet, actor_name, localised
+from timeline.formats import Format, Sheet, actor_name, localised
 from timeline.metrics import CacheFigures
 from timeline.query import Query, make_cursor
 from timeline.reading import BUDGET
-from timeline.views.reader import Heads, Reader
+from timeline.views.reader import Heads, Page, Reader
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 REVALIDATE: Final = "public, max-age=0, must-revalidate"
@@ -161,7 +161,7 @@ class Answers:
         return self._timeline.reader().last_change(query, heads)
 
     async def _answer(self, request: AnyRequest, key: Key, actor: str | None, old: Cached | None) -> Cached:
-        query, format_ = (old.query, old.format) if old else read_question(request, actor)
+        query, format_ = (old.query, old.format) if old else read_question(request, actor, key[2])
         if format_.light and is_bounded(query) and all(self._knows(actor) for actor in query.actors):
             return self._compute(request, key, query, format_)
 
@@ -184,7 +184,6 @@ class Answers:
             if not final:
                 position = min(position, reader.last_change(query, heads))
             page = reader.page(query, position)
-        bodies = localised(page.bodies, query.lang) if query.lang else page.bodies
         headers = {
             "ETag": self._etag(key, position, heads), "Cache-Control": FOREVER if final else REVALIDATE, "Vary": VARY,
             "Timeline-Position": str(position),
@@ -193,7 +192,8 @@ class Answers:
         headers |= memento.headers(request, pinned=memento.is_pinned(query), following=following,
                                    recorded_at=reader.recorded_at(position) if final else None)
         headers |= {"Content-Security-Policy": format_.policy} if format_.policy else {}
-        sheet = Sheet(bodies, position, following, timeline.origin, _names(reader, position, query.lang),
+        sheet = Sheet(_bodies(page, query, format_), position, following, timeline.origin,
+                      _Names(reader, position, query.lang),
                       base=self._base, address=_own_address(request, format_.name) if self._base else "")
         body = format_.encode(sheet)
         return Cached(query, format_, heads.position, headers["ETag"], headers | sheet.losses.headers(), body)
@@ -210,15 +210,27 @@ class Answers:
         return f'W/"{position}-{digest}"'
 
 
-def _names(reader: Reader, position: int, lang: str | None) -> NameOf:
-    """Give what names actors as they were called at a position."""
+def _bodies(page: Page, query: Query, format_: Format) -> list[str]:
+    """Give the bodies of a page as its format takes them: JSON joins them by commas, which is done to all at once."""
+    if query.lang:
+        return localised(page.bodies, query.lang)
+    if format_.name == "json":
+        return [page.text.replace("\n", ",")]
+    return page.bodies
 
-    @cache
-    def name_of(actor: str) -> str | None:
-        body = reader.thing("actor", actor, position)
-        return None if body is None else actor_name(body, lang)
 
-    return name_of
+class _Names:
+    """What names actors as they were called at a position; each is looked up once."""
+
+    def __init__(self, reader: Reader, position: int, lang: str | None) -> None:
+        self._reader, self._position, self._lang = reader, position, lang
+        self._known: dict[str, str | None] = {}
+
+    def __call__(self, actor: str) -> str | None:
+        if actor not in self._known:
+            body = self._reader.thing("actor", actor, self._position)
+            self._known[actor] = None if body is None else actor_name(body, self._lang)
+        return self._known[actor]
 
 
 def revision_tag(body: str) -> str:

@@ -18,13 +18,14 @@ from timeline.api import openapi
 from timeline.api.answers import respond
 from timeline.api.asking import MAX_URL, AnyRequest
 from timeline.api.auth import grant_of, require
+from timeline.api.early import Early
 from timeline.api.embedding import Embedding
 from timeline.api.hub import Hub
 from timeline.api.limits import LARGE, Limits
 from timeline.api.operations import BEGUN, Operations
 from timeline.api.pages import Assets
 from timeline.api.problems import Problems, TooLong, without_body
-from timeline.api.ready import Application
+from timeline.api.ready import FAILED, Application, Handle, Short
 from timeline.api.routes import Route, table
 from timeline.api.stream import Streams
 from timeline.chronicle import Timeline
@@ -34,6 +35,9 @@ from timeline.tokens import Tokens
 
 MAX_BODY: Final = 1_000_000
 MAX_ID: Final = 100
+SHORT: Final = ("/v1/events", "/v1/actors/{id}/timeline")
+"""Addresses that are answered without the framework's way to their handlers, which costs as much as their answer."""
+
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED: Final = (b"ETag, Link, Location, Timeline-Position, Timeline-Omitted, Timeline-Reduced, Content-Digest, "
                   b"Repr-Digest, Memento-Datetime, Retry-After, X-Request-Id")
@@ -87,8 +91,9 @@ def create_app(
               scope="none"),
         Route("GET", "/metrics", metrics, "Figures for Prometheus", documented=False, types=("text/plain",)),
     ]
+    handles = _handles(routes, tokens, limits, public_read=public_read)
     app = Application(
-        [*_handlers(routes, tokens, limits, public_read=public_read), *extra],
+        [*(_handler(path, *handle) for path, handle in handles.items()), *extra],
         exception_handlers={
             TimelineError: problems.from_timeline,
             HTTPException: problems.from_framework,
@@ -101,27 +106,35 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    app.early = Early({path: handle for path, (handle, _) in handles.items()}, app.before_send, MAX_BODY)
     if public_read:
-        app.shelve(timeline, operations)
+        app.shelve(timeline, operations, _short(handles))
     return app
 
 
-def _handlers(routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool) -> list[HTTPRouteHandler]:
-    """Make one framework handler for each path: GET and HEAD are one, and OPTIONS is answered from the table."""
+def _handles(
+    routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool
+) -> dict[str, tuple[Handle, list[HttpMethod]]]:
+    """Make one handler for each path, and say what methods it takes."""
     paths: dict[str, list[Route]] = {}
     for route in routes:
         paths.setdefault(route.path, []).append(route)
-    return [_handler(path, same, tokens, limits, public_read=public_read) for path, same in paths.items()]
+    return {path: _handle(same, tokens, limits, public_read=public_read) for path, same in paths.items()}
 
 
-def _handler(path: str, routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool) -> HTTPRouteHandler:
+def _handle(
+    routes: list[Route], tokens: Tokens, limits: Limits, *, public_read: bool
+) -> tuple[Handle, list[HttpMethod]]:
+    """Make the handler of one path: GET and HEAD are one, and OPTIONS is answered from the table."""
     by_method = {route.method: route for route in routes}
     if "GET" in by_method:
         by_method["HEAD"] = by_method["GET"]
     allowed = ", ".join(sorted([*by_method, "OPTIONS"]))
 
     async def handle(request: Request[Any, Any, Any]) -> Response[Any]:
-        request.scope[BEGUN] = time.perf_counter()  # type: ignore[typeddict-unknown-key]
+        request.scope.setdefault(BEGUN, time.perf_counter())  # type: ignore[typeddict-item]
+        if (failed := request.scope.get(FAILED)) is not None:  # before the framework was asked: it tells
+            raise failed  # type: ignore[misc]
         route = by_method.get(request.method)
         if route is None:
             return _options(request, allowed)
@@ -142,8 +155,17 @@ def _handler(path: str, routes: list[Route], tokens: Tokens, limits: Limits, *, 
             return without_body(response)
         return limits.deliver(response, request.scope) if len(response.content) >= LARGE else response
 
-    methods = [HttpMethod(method) for method in (*by_method, "OPTIONS")]
+    return handle, [HttpMethod(method) for method in (*by_method, "OPTIONS")]
+
+
+def _handler(path: str, handle: Handle, methods: list[HttpMethod]) -> HTTPRouteHandler:
     return HTTPRouteHandler(_path(path), http_method=methods, status_code=200, name=path)(handle)
+
+
+def _short(handles: Mapping[str, tuple[Handle, list[HttpMethod]]]) -> tuple[Short, ...]:
+    """Give the addresses that are asked most; what cannot be an id is told so by the framework."""
+    id_ = f"(?P<id>[a-z0-9-]{{1,{MAX_ID}}})"
+    return tuple(Short(re.compile(path.replace("{id}", id_)), handles[path][0], path) for path in SHORT)
 
 
 def _let_in(request: AnyRequest, tokens: Tokens, scope: str, limits: Limits, *, public_read: bool) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from litestar import Response
 
 from timeline.api import memento
-from timeline.api.answers import Answers, redirected, respond, revision_tag
+from timeline.api.answers import Answers, next_url, redirected, respond, revision_tag
 from timeline.api.asking import AnyRequest, check_actors, negotiate, no_parameters, number, query_pairs, take
 from timeline.chronicle import Timeline
 from timeline.connections import time_budget
@@ -25,13 +25,17 @@ from timeline.merkle import leaf_hash
 from timeline.metrics import CacheFigures
 from timeline.model import SLUG_PATTERN
 from timeline.parts import TEXT, join
-from timeline.query import BY_NAME, MAX_LIMIT, MAX_POSITION, Query, parse_query, pinned
+from timeline.query import BY_NAME, MAX_LIMIT, MAX_POSITION, Key, Query, make_cursor, parse_query, pinned, resume
 from timeline.reading import BUDGET
+from timeline.views import reader as views
 from timeline.views.reader import Reader
 
 T = TypeVar("T")
 PAGE_BYTES: Final = 8_000_000
 """A page of records ends once it is that large, whatever the limit says."""
+
+AT_ONCE: Final = 25
+"""Records, actors or sources read at once, before it is seen how large they are."""
 
 INDEXED: Final = (
     "events", "actors", "sources", "topics", "density", "chart", "changes", "stream", "snapshots", "records",
@@ -192,10 +196,8 @@ class Reads:
         query = parse_query(rest, known=("q", "limit", *CLOCKS))
         position, final = self._timeline.resolve(query)
         after = _id("after", own.get("after", ""))
-        rows = await self._ask(
-            lambda reader: reader.things(type_, position, after=after, limit=query.limit + 1, text=query.text)
-        )
-        content, headers = _page(request, rows, query.limit, position)
+        rows, more = await self._ask(lambda reader: _fitting(reader, type_, query, position, after))
+        content, headers = _page(request, rows, position, more=more)
         return await respond(request, content, position=position, final=final, headers=headers)
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:
@@ -217,19 +219,26 @@ class Reads:
         return await respond(request, content, position=position, final=final)
 
     async def positions(self, request: AnyRequest) -> Response[bytes]:
-        """Say who stood where on a topic, in order, with the changes of stance marked."""
-        query = parse_query(query_pairs(request), known=TOPIC_PARAMETERS)
-        position, final = self._timeline.resolve(query)
+        """Say who stood where on a topic, in order, with the changes of stance marked, page by page."""
+        own, rest = take(query_pairs(request), ("cursor", "limit"))
         topic = request.path_params["id"]
-        query = replace(pinned(query, position), limit=MAX_LIMIT)
+        limit = number("limit", own.get("limit", str(MAX_LIMIT)), 1, MAX_LIMIT)
+        query = replace(parse_query(rest, known=TOPIC_PARAMETERS), topics=(topic,), limit=limit)
+        query = _resumed(query, own["cursor"]) if "cursor" in own else query
+        position, final = self._timeline.resolve(query)
+        query = pinned(query, position)
 
-        def stances(_: Reader) -> list[dict[str, Any]]:
+        def stances(_: Reader) -> tuple[list[dict[str, Any]], Key | None]:
             check_actors(self._timeline, query)
-            return self._timeline.positions(topic, None, query)
+            return self._timeline.stances(topic, query)
 
-        items = await self._ask(stances)
-        content = msgspec.json.encode({"topic": topic, "items": items, "position": position})
-        return await respond(request, content, position=position, final=final)
+        items, last = await self._ask(stances)
+        page: dict[str, Any] = {"topic": topic, "items": items, "position": position}
+        headers = {}
+        if last is not None:
+            page["next"] = next_url(request, make_cursor(query, position, last))
+            headers["Link"] = f'<{page["next"]}>; rel="next"'
+        return await respond(request, msgspec.json.encode(page), position=position, final=final, headers=headers)
 
     async def density(self, request: AnyRequest) -> Response[bytes]:
         """Count events by bucket of time."""
@@ -268,11 +277,12 @@ class Reads:
         """Write records until there are enough, or they are so large that a page should end here."""
         items: list[bytes] = []
         last, size = after, 0
-        for record in self._timeline.records(after, limit):
-            items.append(write(record, self._timeline.origin))
-            last, size = record.position, size + len(items[-1])
-            if size >= PAGE_BYTES:
-                break
+        while len(items) < limit and size < PAGE_BYTES:
+            for record in self._timeline.records(last, min(AT_ONCE, limit - len(items))):
+                items.append(write(record, self._timeline.origin))
+                last, size = record.position, size + len(items[-1])
+                if size >= PAGE_BYTES:
+                    break
         return items, last
 
     async def record(self, request: AnyRequest) -> Response[bytes]:
@@ -332,18 +342,42 @@ def _cloud_event(record: Record, origin: str) -> bytes:
 WRITERS: Final = {"json": _plain, "ndjson": _plain, "cloudevents": _cloud_event}
 
 
+def _resumed(query: Query, cursor: str) -> Query:
+    try:
+        return resume(query, cursor)
+    except Malformed as error:
+        raise Malformed(f"cursor: {error.detail}", faults=(Fault("?cursor", error.detail),)) from None
+
+
 def _id(name: str, value: str) -> str:
     if value and not (len(value) <= 100 and re.fullmatch(SLUG_PATTERN, value)):
         raise Malformed(f"{name}: expected an id", faults=(Fault(f"?{name}", "expected an id, as `next` has it"),))
     return value
 
 
-def _page(request: AnyRequest, rows: list[tuple[str, str]], limit: int, position: int) -> tuple[bytes, dict[str, str]]:
+def _fitting(reader: Reader, type_: str, query: Query, position: int, after: str) -> tuple[list[tuple[str, str]], bool]:
+    """Give (id, body) of the actors or sources that fit into a page, one at least, and whether there are more."""
+    rows: list[tuple[str, str]] = []
+    size = 0
+    while True:
+        some = reader.things(type_, position, after=after, limit=AT_ONCE, text=query.text)
+        for row in some:
+            size += len(row[1].encode()) + 1
+            if len(rows) == query.limit or (rows and size > views.PAGE_BYTES):
+                return rows, True
+            rows.append(row)
+        if len(some) < AT_ONCE:
+            return rows, False
+        after = rows[-1][0]
+
+
+def _page(
+    request: AnyRequest, rows: list[tuple[str, str]], position: int, *, more: bool
+) -> tuple[bytes, dict[str, str]]:
     """Write one page of actors or sources; the next page starts after the last id, at the same position."""
     tail: dict[str, Any] = {"position": position}
     headers = {}
-    if len(rows) > limit:
-        rows = rows[:limit]
+    if more:
         others = [pair for pair in query_pairs(request) if pair[0] not in ("after", "at", "as_of")]
         others += [("at", str(position)), ("after", rows[-1][0])]
         tail["next"] = f"{request.scope['path']}?{urlencode(others)}"

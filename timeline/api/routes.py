@@ -59,10 +59,12 @@ RECORD_PARAMETERS: Final = {
     parameter.name: parameter
     for parameter in (
         Parameter("after", "Position after which to go on", "120", default="0", number=True),
-        Parameter("limit", "Records in one page, 1..1000", "50", default="50", number=True),
+        Parameter("limit", "Records in one page, 1..1000; one of 8 MB ends there", "50", default="50", number=True),
         Parameter("f", "Format of the answer; without it the Accept header decides", choices=tuple(RECORD_TYPES)),
     )
 }
+TOPIC_LIMIT: Final = Parameter("limit", "Events whose stances are in one page, 1..1000", "50", default="1000",
+                               number=True)
 TIMEMAP_OWN: Final = (
     Parameter("f", "Format of the TimeMap; without it the Accept header decides", choices=tuple(TIMEMAP_TYPES)),
     Parameter("before", "List mementos before this position", "120", number=True),
@@ -138,7 +140,7 @@ def _reads(reads: Reads) -> list[Route]:
               answer="ObjectPage"),
         Route("GET", "/v1/topics/{id}/positions", reads.positions,
               "Who stood where on a topic, in order, with the changes of stance marked",
-              parameters=parameters(*TOPIC_PARAMETERS), answer="ObjectPage"),
+              parameters=(*parameters(*TOPIC_PARAMETERS, "cursor"), TOPIC_LIMIT), answer="ObjectPage"),
         Route("GET", "/v1/density", reads.density, "Counts of events by bucket of time",
               parameters=parameters(*DENSITY_PARAMETERS, "buckets")),
         Route("GET", "/v1/records", reads.records, "The log itself", parameters=tuple(RECORD_PARAMETERS.values()),

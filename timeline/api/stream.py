@@ -15,10 +15,8 @@ reads nothing). So a connection carries only so many bytes, and then ends; a cli
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -29,7 +27,7 @@ from litestar.types import Receive, Send
 
 from timeline.api.asking import AnyRequest, check_actors, query_pairs, take
 from timeline.api.changes import FILTERS
-from timeline.api.hub import Hub, Listener
+from timeline.api.hub import BLOCK, Hub, Listener, Tell, Told, may_wait, ping
 from timeline.api.replay import Message, Place, Replay
 from timeline.chronicle import Timeline
 from timeline.errors import Fault, Malformed, TooCostly
@@ -49,9 +47,6 @@ RETRY: Final = 3_000
 CARRIED: Final = 1_000_000
 """Bytes that one connection carries: the most that a client who does not read can make the server hold."""
 
-BLOCK: Final = 64_000
-"""Bytes that are handed over at once."""
-
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 REASONS: Final = {
     "unknown": "the id sent is not one of this stream",
@@ -59,15 +54,6 @@ REASONS: Final = {
     "gap": "too much has changed since to be told again",
 }
 """Why a client has to read the answer anew."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """How far a client is. `sent` counts the bytes of its connection, `at` is when the last of them went."""
-
-    place: Place
-    sent: int = 0
-    at: float = 0
 
 
 class Streams:
@@ -95,9 +81,8 @@ class Streams:
             await asyncio.to_thread(check_actors, self._timeline, query)
         if request.method == "HEAD":
             return _Streamed(_NoLength)
-        listener = self._hub.enter()
-        chunks = self._chunks(listener, query, request.headers.get("last-event-id") or parameter)
-        return _Streamed(partial(_Body, chunks, listener, self._hub))
+        talk = partial(self._talk, self._hub.enter(), query, request.headers.get("last-event-id") or parameter)
+        return _Streamed(partial(_Body, talk))
 
     @property
     def clients(self) -> int:
@@ -108,25 +93,38 @@ class Streams:
         """End every stream, and take no more."""
         await self._hub.close()
 
-    async def _chunks(self, listener: Listener, query: Query, last: str | None) -> AsyncGenerator[bytes, None]:
-        """Give what one connection carries."""
+    async def _talk(self, listener: Listener, query: Query, last: str | None, send: Send, receive: Receive) -> None:
+        """Write what one connection carries, until the client leaves or there is no more. The hub may cancel this."""
+        listener.task = asyncio.current_task()
+        watching = _Watch(receive, listener)
+        try:
+            await self._tell(listener, query, last, send)
+        finally:
+            self._hub.exit(listener)
+            watching.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, listener: Listener, query: Query, last: str | None, send: Send) -> None:
         head, key = self._timeline.position, query.key()
-        told = _Told(Place(head) if last is None else read_place(last) or Place(-1))
-        reason = self._refusal(told.place)
-        yield self._sent(told, f"retry: {RETRY}\n\n".encode() + (_hello(told.place) if reason is None else b""))
+        listener.place = Place(head) if last is None else read_place(last) or Place(-1)
+        reason = self._refusal(listener.place)
+        hello = _hello(listener.place) if reason is None else b""
+        await self._give(listener, send, f"retry: {RETRY}\n\n".encode() + hello)
         if reason is not None:
-            yield self._reset(told, reason)
+            await self._reset(listener, send, reason)
+        after = partial(self._after, query, key)
         while not self._ends(listener):
-            listener.wake.clear()
-            if told.place == Place(told.place.position) and told.place.position >= self._timeline.position:
-                if await self._is_silent(listener, told):
-                    yield self._sent(told, f": ping\nid: {told.place}\n\n".encode())
+            if listener.place == Place(listener.place.position) and listener.place.position >= self._timeline.position:
+                if await self._hub.rest(listener, key, after, self._ping, self._carried):
+                    await self._give(listener, send, ping(listener.place))
             else:
-                async for block in self._missed(listener, query, key, told):
-                    yield block
-            if told.sent >= self._carried:  # many reach this at once, and should not all come back at once
-                yield f"retry: {random.randint(100, RETRY)}\n\n".encode()  # noqa: S311 - no secret
+                await self._missed(listener, after, send)
+            if listener.sent >= self._carried:  # many reach this at once, and should not all come back at once
+                await self._give(listener, send, f"retry: {random.randint(100, RETRY)}\n\n".encode())  # noqa: S311 - no secret
                 return
+
+    async def _after(self, query: Query, key: bytes, place: Place) -> Told:
+        return Told(*await self._replay.after(query, key, place))
 
     def _refusal(self, place: Place) -> str | None:
         """Say why a client cannot go on from a place, if it cannot."""
@@ -134,48 +132,39 @@ class Streams:
             return "unknown"
         return "beyond" if place.position > self._timeline.position else None
 
-    async def _missed(
-        self, listener: Listener, query: Query, key: bytes, told: _Told
-    ) -> AsyncGenerator[bytes, None]:
+    async def _missed(self, listener: Listener, after: Tell, send: Send) -> None:
         """Give messages that the client has not been told; none of those made before something was erased."""
-        erasures = self._timeline.heads.erasures
+        erasures = self._hub.erasures
         try:
-            messages, behind = await self._replay.after(query, key, told.place)
+            messages, behind = await after(listener.place)
         except TooCostly:
-            yield self._reset(told, "gap")
+            await self._reset(listener, send, "gap")
             return
         for block in _blocks(messages):
-            if self._ends(listener) or told.sent >= self._carried or self._timeline.heads.erasures != erasures:
+            if self._ends(listener) or listener.sent >= self._carried or self._hub.erasures != erasures:
                 return
-            told.place = block[-1].place
-            yield self._sent(told, b"".join(message.content for message in block))
+            listener.place = block[-1].place
+            await self._give(listener, send, b"".join(message.content for message in block))
             await asyncio.sleep(0)  # handing over never waits: let the others have their turn
-        told.place = behind
-
-    async def _is_silent(self, listener: Listener, told: _Told) -> bool:
-        """Wait until there may be something to tell; or say that nothing was sent for so long that a ping is due."""
-        left = told.at + self._ping - asyncio.get_running_loop().time()
-        if left <= 0:
-            return True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left):
-                await listener.wake.wait()
-        return False
+        listener.place = behind
 
     def _ends(self, listener: Listener) -> bool:
         return listener.gone or self._hub.closing
 
-    def _sent(self, told: _Told, content: bytes) -> bytes:
-        told.sent += len(content)
-        told.at = asyncio.get_running_loop().time()
-        return content
+    async def _give(self, listener: Listener, send: Send, content: bytes) -> None:
+        """Send bytes, and see whether the server beneath takes them at once."""
+        listener.sent += len(content)
+        listener.at = asyncio.get_running_loop().time()
+        given = send({"type": "http.response.body", "body": content, "more_body": True})
+        listener.hand = None if may_wait(given) else send
+        await given
 
-    def _reset(self, told: _Told, reason: str) -> bytes:
+    async def _reset(self, listener: Listener, send: Send, reason: str) -> None:
         """Tell a client to read the answer anew; it hears of what comes after the position given."""
         head = self._timeline.position
-        told.place = Place(head)
+        listener.place = Place(head)
         data = msgspec.json.encode({"position": head, "reason": reason, "detail": REASONS[reason]})
-        return self._sent(told, f"event: reset\nid: {told.place}\ndata: ".encode() + data + b"\n\n")
+        await self._give(listener, send, f"event: reset\nid: {listener.place}\ndata: ".encode() + data + b"\n\n")
 
 
 class _Streamed(Response[bytes]):
@@ -197,33 +186,40 @@ class _NoLength(ASGIResponse):
 
 
 class _Body(_NoLength):
-    """Writes the chunks of a stream, and listens for the client's leaving."""
+    """Has a stream written."""
 
-    def __init__(
-        self, chunks: AsyncGenerator[bytes, None], listener: Listener, hub: Hub, **shape: Any  # noqa: ANN401
-    ) -> None:
+    def __init__(self, talk: Callable[[Send, Receive], Coroutine[Any, Any, None]], **shape: Any) -> None:  # noqa: ANN401
         super().__init__(**shape)
-        self._chunks, self._listener, self._hub = chunks, listener, hub
+        self._talk = talk
 
-    async def send_body(self, send: Send, receive: Receive) -> None:
-        """Write until there is no more to write. The hub may cancel this when the server ends."""
-        self._listener.task = asyncio.current_task()
-        watching = asyncio.create_task(_watch(receive, self._listener))
-        try:
-            async with contextlib.aclosing(self._chunks):
-                async for chunk in self._chunks:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        finally:
-            self._hub.exit(self._listener)
-            watching.cancel()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    def send_body(self, send: Send, receive: Receive) -> Coroutine[Any, Any, None]:
+        """Write until there is no more to write."""
+        return self._talk(send, receive)
 
 
-async def _watch(receive: Receive, listener: Listener) -> None:
-    """Wait until the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.leave()
+class _Watch:
+    """Hears of a client's leaving: by a future, which servers of compiled code give, and not by a task for each."""
+
+    def __init__(self, receive: Receive, listener: Listener) -> None:
+        self._receive, self._listener = receive, listener
+        self._wait()
+
+    def _wait(self) -> None:
+        waiting: Any = self._receive()
+        self._waiting = asyncio.ensure_future(waiting) if asyncio.iscoroutine(waiting) else waiting
+        self._waiting.add_done_callback(self._heard)
+
+    def _heard(self, done: Any) -> None:  # noqa: ANN401 - the server's own kind of future
+        if done.cancelled():
+            return
+        if done.exception() is not None or done.result()["type"] == "http.disconnect":
+            self._listener.leave()
+        else:
+            self._wait()
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        self._waiting.cancel()
 
 
 def _blocks(messages: Sequence[Message]) -> Iterator[list[Message]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,12 +9,13 @@ from typing import Any, Final
 import msgspec
 from litestar import Response
 
+from timeline.api.arrivals import Arrivals, Shown
 from timeline.api.asking import AnyRequest, no_parameters, query_pairs
 from timeline.api.auth import author_of
 from timeline.api.problems import UnsupportedMedia
 from timeline.chronicle import Timeline
 from timeline.errors import Conflict, Fault, Invalid, Malformed, TimelineError, VersionMismatch
-from timeline.model import Actor, Event, Source
+from timeline.model import Actor, Event, Source, decode_hook
 from timeline.records import (
     ActorDescribed,
     AnyChange,
@@ -26,6 +26,7 @@ from timeline.records import (
     check_depth,
     convert_change,
     decode,
+    parse,
 )
 from timeline.writer import Appended
 
@@ -36,17 +37,32 @@ CLOUD: Final = ("application/cloudevents-batch+json",)
 LINES: Final = ("application/json", "application/x-ndjson", "application/ndjson", *CLOUD)
 
 
+class _Revision(msgspec.Struct):
+    number: int
+
+
+class _Numbered(msgspec.Struct):
+    """What is wanted of a body as it is shown: the rest of it is skipped."""
+
+    revision: _Revision
+
+
+_numbered: Final = msgspec.json.Decoder(_Numbered)
+_event: Final = msgspec.json.Decoder(Event, dec_hook=decode_hook)  # making one takes as long as using it
+_DESCRIBING: Final = (EventRecorded, ActorDescribed, SourceDescribed)
+
+
 class Writes:
     """Handlers of POST, PATCH, PUT and DELETE; each needs the scope `write`."""
 
     def __init__(self, timeline: Timeline) -> None:
         """Write to this timeline."""
-        self._timeline = timeline
+        self._timeline, self._arrivals = timeline, Arrivals(timeline)
 
     async def record(self, request: AnyRequest) -> Response[bytes]:
         """Record an event."""
-        event = decode(await body_of(request, JSON), Event)
-        no_parameters(request)
+        event = parse(await body_of(request, JSON), _event)
+        _no_parameters(request)
         create_only = request.headers.get("if-none-match") == "*"
         try:
             return await self._one(request, EventRecorded(event=event, expected=0 if create_only else None))
@@ -58,7 +74,7 @@ class Writes:
     async def revise(self, request: AnyRequest) -> Response[bytes]:
         """Revise an event by a merge patch; the member `reason` says why and is not part of the event."""
         patch = decode(await body_of(request, PATCH), dict[str, Any])
-        no_parameters(request)
+        _no_parameters(request)
         reason = patch.pop("reason", None)
         if not isinstance(reason, str) or not reason.strip():
             raise Invalid("/reason: say why the event is revised; readers will see it",
@@ -83,24 +99,24 @@ class Writes:
     async def describe_actor(self, request: AnyRequest) -> Response[bytes]:
         """Describe an actor."""
         actor = decode(await body_of(request, JSON), Actor)
-        no_parameters(request)
+        _no_parameters(request)
         named = msgspec.structs.replace(actor, id=_same_id(actor.id, request))
         return await self._one(request, ActorDescribed(actor=named, expected=_description_expected(request)))
 
     async def describe_source(self, request: AnyRequest) -> Response[bytes]:
         """Describe a source."""
         source = decode(await body_of(request, JSON), Source)
-        no_parameters(request)
+        _no_parameters(request)
         named = msgspec.structs.replace(source, id=_same_id(source.id, request))
         return await self._one(request, SourceDescribed(source=named, expected=_description_expected(request)))
 
     async def batch(self, request: AnyRequest) -> Response[bytes]:
         """Append changes together: all of them, or none."""
-        no_parameters(request)
+        _no_parameters(request)
         sent_as = content_type(request)
         changes = read_batch(await body_of(request, LINES), sent_as)
         try:
-            appended = await self._append(request, changes)
+            appended, _ = await self._append(request, changes)
         except TimelineError as error:
             raise pointed(error, lambda pointer: _in_batch(pointer, len(changes), sent_as)) from None
         items = [{"type": one.type, "id": one.id, "position": one.position, "new": one.new} for one in appended]
@@ -112,22 +128,24 @@ class Writes:
     async def _one(self, request: AnyRequest, change: AnyChange) -> Response[bytes]:
         """Append one change and show the thing as it now stands."""
         try:
-            appended = (await self._append(request, [change]))[0]
+            answer, shown = await self._append(request, [change])
         except TimelineError as error:
             raise pointed(error, _in_body) from None
+        appended = answer[0]
         path = f"/v1/{appended.type}s/{appended.id}"
-        body = self._timeline.body(appended.type, appended.id, appended.position)  # others may have revised it since
-        revision = msgspec.json.decode(body)["revision"]["number"]
+        body = shown.get((appended.id, appended.position)) if appended.type == "event" else None
+        if body is None:  # as it stood then: others may have revised it since
+            body = self._timeline.body(appended.type, appended.id, appended.position)
+        revision = _numbered.decode(body).revision.number
         headers = {"Location": path, "ETag": f'"{revision}"', "Timeline-Position": str(appended.position),
                    "Cache-Control": "no-store"}
-        described = isinstance(change, EventRecorded | ActorDescribed | SourceDescribed)
+        described = isinstance(change, _DESCRIBING)
         created = appended.new and described and revision == 1
         return Response(body.encode(), status_code=201 if created else 200, media_type="application/json",
                         headers=headers)
 
-    async def _append(self, request: AnyRequest, changes: Sequence[AnyChange]) -> list[Appended]:
-        future = self._timeline.submit(changes, author=author_of(request), key=idempotency_key(request))
-        return await asyncio.wrap_future(future)
+    async def _append(self, request: AnyRequest, changes: Sequence[AnyChange]) -> tuple[list[Appended], Shown]:
+        return await self._arrivals.append(changes, author=author_of(request), key=idempotency_key(request))
 
 
 def pointed(error: TimelineError, move: Callable[[str], str]) -> TimelineError:
@@ -232,6 +250,11 @@ def idempotency_key(request: AnyRequest) -> str | None:
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise Malformed("Idempotency-Key: expected 1 to 255 printable ASCII characters without spaces")
     return key
+
+
+def _no_parameters(request: AnyRequest) -> None:
+    if request.scope["query_string"]:  # nearly never: what there is not need not be read
+        no_parameters(request)
 
 
 def _same_id(sent: str | None, request: AnyRequest) -> str:

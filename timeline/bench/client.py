@@ -71,6 +71,11 @@ def serving(log: Path) -> AbstractContextManager[Server]:
     return started("timeline.bench.server", str(log))
 
 
+def limited(log: Path) -> AbstractContextManager[Server]:
+    """Serve a log behind one proxy, with the limits that `timeline serve` has."""
+    return started("timeline.bench.server", str(log), "limited")
+
+
 def timeline_serve(log: Path) -> AbstractContextManager[Server]:
     """Serve a log by `timeline serve` itself."""
     return started("timeline.cli", "--db", str(log), "serve", "--port")
@@ -136,8 +141,20 @@ def answer(connection: socket.socket) -> int:
 
 
 def _length(head: bytes, end: int) -> int:
-    found = _LENGTH.search(head, 0, end + 2)
-    if found is None or not head.startswith(_GOOD):
+    if not head.startswith(_GOOD):
+        raise ConnectionError(head[:300].decode(errors="replace"))
+    return length(head, end + 2)
+
+
+def length(head: bytes, end: int | None = None) -> int:
+    """Give the length of a body as the head of an answer (up to `end`) says it.
+
+    Raises:
+        ConnectionError: it does not.
+
+    """
+    found = _LENGTH.search(head, 0, len(head) if end is None else end)
+    if found is None:
         raise ConnectionError(head[:300].decode(errors="replace"))
     return int(found[1])
 

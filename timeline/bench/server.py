@@ -1,6 +1,6 @@
 """The server that is measured: the real application and one route more, which answers any number of constant bytes.
 
-``python -m timeline.bench.server LOG PORT``
+``python -m timeline.bench.server LOG [limited] PORT``; limited: as behind one proxy, with the usual limits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 
+from timeline.api.limits import RATE, REQUESTS, TOKEN_RATE, Limits
 from timeline.api.serve import run
 
 
@@ -34,4 +35,6 @@ async def taken(request: Request[Any, Any, Any], size: int) -> Response[bytes]:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), port=int(sys.argv[2]), extra=[constant, taken])
+    usual = Limits(requests=REQUESTS, rate=RATE, token_rate=TOKEN_RATE, proxies=1)
+    run(Path(sys.argv[1]), port=int(sys.argv[-1]), extra=[constant, taken],
+        limits=usual if "limited" in sys.argv[2:-1] else None)

@@ -1,6 +1,7 @@
 """Reading over HTTP: pages that are cached and pages that are not.
 
-Beside them: constant bytes from the same server, the same from a bare application under it, and Datasette.
+Beside them: constant bytes from the same server, the same from a bare application under it, and Datasette. And what
+others wait while one address asks too much.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from timeline.bench import data
 from timeline.bench.build import dataset, naive_path
 from timeline.bench.client import Server, bare, latencies, length_of, rate, request, serving
 from timeline.bench.figures import Figure, Run, Series, percentile
+from timeline.bench.overload import overload
 from timeline.bench.peers import DATASETTE, better_threads, datasette, have, table_pages
 
 CONNECTIONS: Final = 16
@@ -51,6 +53,7 @@ def pages(run: Run) -> Iterator[Figure]:
                     server = stack.enter_context(datasette(table, threads))
                     kinds |= _peers(server, table, size, f"Datasette ({threads or 'no'} threads)")
                 yield from _figures(size, kinds, _measured(run, kinds))
+            yield from overload(run, size, log, _never_asked())
 
 
 def _kinds(ours: Server, plain: Server) -> dict[str, Kind]:
