@@ -224,6 +224,8 @@ def test_an_unknown_actor_in_a_csv(timeline, put):
     (b"[1, 2]", ":2", "expected a JSON object"),
     (b"hello", ":2", "malformed JSON"),
     (b'{"type":"event.recorded","event":{"title":"X"},"event":{"title":"Y"}}', ":2: /event", "given twice"),
+    (b'{"type":"event.recorded","event":{"title":"X","title":"Y","lang":"en","lang":"fr","summary":"x","summary":"y"}}',
+     ":2: /event/title", "given twice"),  # as many members as kind, status and certainty, which are filled in
     (b'{"type":"event.recorded","event":{"title":"X","when":"1843-13"}}', ":2: /event/when", "no month 13"),
     (b'{"type":"event.recorded","event":{"when":"1843"}}', ":2: /event/title", "required field is missing"),
     (b'{"type":"event.told","event":{"title":"X"}}', ":2: /type", "expected"),

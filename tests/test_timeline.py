@@ -285,7 +285,8 @@ def test_when_too_many_wait_more_are_turned_away(timeline, monkeypatch):
     import queue
 
     with Held(timeline):
-        monkeypatch.setattr(timeline._writer, "_queue", queue.Queue(1))
+        monkeypatch.setattr(timeline._writer, "_queue", queue.SimpleQueue())
+        monkeypatch.setattr("timeline.writer.WAITING", 1)
         timeline._writer._queue.put(None)
         with pytest.raises(Busy, match="too many appends are waiting"):
             timeline.submit([convert_change(event("a"))])

@@ -83,7 +83,7 @@ class Writer:
         self._state = _State(views, log)
         self.figures = Appends()
         self._rewritten = False
-        self._queue: queue.Queue[Request | None] = queue.Queue(WAITING)
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closing = False
         self._gate = threading.Lock()  # nothing is queued behind the end
         self._thread = threading.Thread(target=self._run, name="timeline-writer", daemon=True)
@@ -99,10 +99,9 @@ class Writer:
         with self._gate:
             if self._closing:
                 raise Busy("the timeline is closing", retry_after=1)
-            try:
-                self._queue.put_nowait(request)
-            except queue.Full:
-                raise Busy("too many appends are waiting", retry_after=1) from None
+            if self._queue.qsize() >= WAITING:
+                raise Busy("too many appends are waiting", retry_after=1)
+            self._queue.put(request)
         return request.done
 
     @property

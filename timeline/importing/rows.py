@@ -29,7 +29,6 @@ from timeline.records import (
     MAX_DEPTH,
     AnyChange,
     EventRecorded,
-    canonical,
     check_depth,
     convert_change,
     decode,
@@ -256,8 +255,6 @@ def _change(file: File, raw: bytes) -> AnyChange:
         try:
             check_depth(raw)
             change = _decoder.decode(raw)
-            if _is_whole(raw, canonical(change)):
-                return change
             again = _encode(msgspec.json.decode(raw))
             if again in (raw, msgspec.json.format(raw, indent=-1)):  # no member stands twice: the last would win
                 return change
@@ -271,14 +268,6 @@ def _change(file: File, raw: bytes) -> AnyChange:
     if "type" in values:
         return decode_change(raw)
     return event_change(file, values)
-
-
-def _is_whole(raw: bytes, kept: bytes) -> bool:
-    """Whether nothing was lost when a line was read: a member that stands twice, of which the last would win.
-
-    A member takes its quotes with it. None are added, but to coordinates and what was escaped: there look again.
-    """
-    return b"\\" not in raw and b'"lat"' not in raw and raw.count(b'"') == kept.count(b'"')
 
 
 def event_change(file: File, values: dict[str, Any]) -> AnyChange:
