@@ -48,7 +48,7 @@ def pages(run: Run) -> Iterator[Figure]:
             log, table = dataset(run.keep, size), naive_path(run.keep, size)
             with ExitStack() as stack:
                 kinds = _kinds(stack.enter_context(serving(log)), plain)
-                if have(run, DATASETTE):
+                if table.is_file() and have(run, DATASETTE):
                     threads = better_threads(table) if threads is None else threads
                     server = stack.enter_context(datasette(table, threads))
                     kinds |= _peers(server, table, size, f"Datasette ({threads or 'no'} threads)")
