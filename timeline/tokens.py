@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any, Final
 
 from timeline.errors import Conflict, Fault, Invalid, NotFound
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 PREFIX: Final = "tl_"
 """Lets scanners of leaked secrets recognise one."""
@@ -73,12 +74,24 @@ class Tokens:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
             raise NotFound(f"there is no directory {self.path.parent} to keep {self.path.name} in") from None
-        self._database = Database(sqlite3.connect(self.path, timeout=1.0, check_same_thread=False))
+        self._connection = sqlite3.connect(self.path, timeout=1.0, check_same_thread=False)
         try:
-            self._prepare()
+            made = "SELECT count(*) FROM sqlite_master WHERE name IN ('token', 'idx_token_digest')"
+            if self._connection.execute(made).fetchone() != (2,):
+                self._prepare()
         except sqlite3.DatabaseError:
             self._let_go()
             raise Conflict(f"{self.path.name} is not a file of tokens") from None
+
+    @property
+    def _database(self) -> Database:
+        """The file as sqlite-utils has it, for what is done rarely: importing it takes up to a second.
+
+        (It imports pandas where that is installed.)
+        """
+        from sqlite_utils import Database  # noqa: PLC0415
+
+        return Database(self._connection)
 
     def _prepare(self) -> None:
         tokens = self._database.table("token")
@@ -88,7 +101,7 @@ class Tokens:
             pk="id", not_null={"digest", "name", "scopes", "created"}, if_not_exists=True,
         )
         tokens.create_index(["digest"], unique=True, if_not_exists=True)
-        self._database.conn.commit()
+        self._connection.commit()
 
     def create(self, name: str, scopes: Iterable[str], expires: str | None = None) -> str:
         """Make a token and give its secret, which is kept nowhere. `expires` is its last day (ISO, UTC).
@@ -106,7 +119,7 @@ class Tokens:
                "expires": expires, "revoked": None, "last_used": None}
         with self._lock:
             self._database.table("token").insert(row)
-            self._database.conn.commit()
+            self._connection.commit()
         return secret
 
     def check(self, secret: str) -> Grant | None:
@@ -139,7 +152,7 @@ class Tokens:
     def _find(self, digest: bytes) -> Grant | None:
         find = "SELECT id, digest, name, scopes, expires FROM token WHERE digest = ? AND revoked IS NULL"
         with self._lock:
-            row = self._database.conn.execute(find, (digest,)).fetchone()
+            row = self._connection.execute(find, (digest,)).fetchone()
             if row is None or not hmac.compare_digest(row[1], digest):
                 return None
             if row[4] is not None and self._now()[:10] > row[4]:
@@ -153,7 +166,7 @@ class Tokens:
         if now - self._touched.get(id_, -TOUCH_EVERY) < TOUCH_EVERY:
             return
         self._touched[id_] = now
-        connection = self._database.conn
+        connection = self._connection
         try:
             connection.execute("UPDATE token SET last_used = ? WHERE id = ?", (self._now(), id_))
             connection.commit()
@@ -171,7 +184,7 @@ class Tokens:
     def revoke(self, id_: int) -> None:
         """Make a token useless from now on; `NotFound` where there is none of that number."""
         with self._lock:
-            connection = self._database.conn
+            connection = self._connection
             change = "UPDATE token SET revoked = coalesce(revoked, ?) WHERE id = ?"
             changed = connection.execute(change, (self._now(), id_)).rowcount
             connection.commit()
@@ -188,7 +201,7 @@ class Tokens:
 
     def _let_go(self) -> None:
         """Close the file: the descriptor last, as closing one gives up every lock that this process has on it."""
-        self._database.close()
+        self._connection.close()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
