@@ -73,7 +73,7 @@ class VersionMismatch(TimelineError):
 
 
 class Forbidden(TimelineError):
-    """The token is good but does not carry the scope this needs."""
+    """The token is good but does not carry the scope this needs; or a file or medium is read-only."""
 
     code, status, title, exit_code = "forbidden", 403, "Not allowed", 5
 

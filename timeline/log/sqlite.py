@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from timeline import merkle
 from timeline.connections import Readers, WriterLock, open_writer
-from timeline.errors import Conflict, Corrupt, Invalid, NotFound
+from timeline.errors import Conflict, Corrupt, Forbidden, Invalid, NotFound
 from timeline.inserting import insert
 from timeline.log import (
     DERIVED_KEY,
@@ -77,6 +77,7 @@ class SqliteLog:
             Busy: another process writes it.
             Conflict: the file is something else, or was written by a newer program, or has another name.
             Invalid: `origin` can be the name of no log.
+            Forbidden: the folder or the medium is read-only.
             Corrupt: it is a log, but so damaged that nothing can be appended.
 
         """
@@ -98,6 +99,9 @@ class SqliteLog:
             self._load()
         except sqlite3.DatabaseError as error:
             self.lock.release()
+            if "readonly" in str(error):
+                raise Forbidden(f"{self.path.name} cannot be written: its folder, or the medium, is read-only; reading "
+                                "needs no right to write") from None
             raise Corrupt(f"{self.path.name} cannot be opened ({error}): run `timeline verify`") from None
         except BaseException:
             self.lock.release()
