@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from timeline.bench import memory, plot, posts, proofs, reads, show, starts, streams, svg, upkeep, wire, writes
 from timeline.bench.figures import Figure, Run, machine
+from timeline.errors import TimelineError
 
 QUICK: Final = 10_000
 SUBJECTS: Final[dict[str, Callable[[Run], Iterator[Figure]]]] = {
@@ -86,7 +87,7 @@ def _measured(run: Run, subjects: Sequence[str]) -> list[Figure]:
             try:
                 for figure in SUBJECTS[subject](run):
                     figures.append(figure)  # noqa: PERF402 - what was measured before a failure is kept
-            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            except (RuntimeError, OSError, subprocess.SubprocessError, TimelineError) as error:
                 run.fail(f"{subject} could not be measured to its end: {_reason(error)}")
     return figures
 
@@ -97,6 +98,8 @@ def _reason(error: Exception) -> str:
         return error.strerror
     if isinstance(error, subprocess.SubprocessError):
         return "a process of the bench failed"
+    if isinstance(error, TimelineError):
+        return error.detail
     return str(error) or "it took too long"
 
 

@@ -11,6 +11,7 @@ from timeline.bench.build import dataset, write_lines
 from timeline.bench.client import latencies, request, timeline_serve
 from timeline.bench.figures import Figure, Run, Series
 from timeline.chronicle import Timeline
+from timeline.tokens import Tokens, tokens_path
 
 
 def peaks(run: Run) -> Iterator[Figure]:
@@ -30,6 +31,7 @@ def _servers(run: Run) -> Iterator[Figure]:
     """Measure the resident memory of a server against the size of its log."""
     empty = run.fresh("timeline.db")
     Timeline.open(empty).close()
+    Tokens(tokens_path(empty)).close()  # the first server of a log makes them, and loads what that takes
     with timeline_serve(empty) as server:
         none = server.memory("VmRSS")
     for size in run.sizes:

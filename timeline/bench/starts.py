@@ -10,6 +10,7 @@ from timeline.bench.build import dataset
 from timeline.bench.client import Server, bare, latencies, request, timeline_serve
 from timeline.bench.figures import Figure, Run, in_turns
 from timeline.chronicle import Timeline
+from timeline.tokens import Tokens, tokens_path
 
 PAGE = request("/v1/events?limit=50")
 
@@ -18,6 +19,7 @@ def starts(run: Run) -> Iterator[Figure]:
     """Measure the start of a server, against one of an empty log, and against a bare application."""
     empty = run.fresh("timeline.db")
     Timeline.open(empty).close()
+    Tokens(tokens_path(empty)).close()  # the first server of a log makes them
     constant = request("/bench/constant/100")
     for size in run.sizes:
         log = dataset(run.keep, size)

@@ -22,7 +22,7 @@ NAMES: Final = ("kill", "import", "syscalls", "power", "wal", "disk", "readonly"
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1, 1_000_000), metavar="N",
-              help="Rounds of each trial (default 3); 300 take an hour or so.")
+              help="Rounds of each trial (default 3); 300 take 20 minutes or more.")
 @click.option("--seconds", type=click.FloatRange(0.1, 86_400), metavar="S",
               help="Begin no new round of a trial after so many seconds (default 2, or none with --rounds).")
 @click.option("--only", metavar="NAMES", help=f"Some of the trials: {','.join(NAMES)}.")
