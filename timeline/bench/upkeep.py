@@ -19,10 +19,10 @@ from timeline.bench.figures import Figure, Run, in_turns
 from timeline.chronicle import rebuild_views, verify_file
 from timeline.connections import open_writer
 from timeline.log import PART_DOMAIN
+from timeline.views.building import LATER
 from timeline.views.store import views_path
 from timeline.views.versions import words_of
 
-LATER: Final = ("event_order", "lane_order")
 TABLES: Final = ("event", "facet", "lane", "moment", "thing", "member", "class", "snapshot")
 CHUNK: Final = 10_000
 LARGE: Final = 200_000
